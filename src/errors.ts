@@ -1,0 +1,32 @@
+/** Every error this package throws on purpose. `code` is stable and machine-readable. */
+export class GenieError extends Error {
+  override readonly name: string = "GenieError";
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+export type ErrorCode =
+  /** The bytes are not a readable file of the expected format: wrong magic, truncated, hostile sizes. */
+  | "malformed-file"
+  /** The model uses an operator or attribute that this package does not implement. */
+  | "unsupported-operator"
+  /** The model is readable but cannot be used as asked: NaN weights, a cycle, an unknown name. */
+  | "invalid-model"
+  /** A dimension that must be known is dynamic. */
+  | "dynamic-shape"
+  /** The model carries no BatchNorm statistics, so nothing can be synthesized from it. */
+  | "no-batch-norm"
+  /** An option is out of range or contradicts another one. */
+  | "invalid-option"
+  /** Images, labels or calibration data have the wrong shape, type or range. */
+  | "invalid-data"
+  /** An output could not be written. */
+  | "unwritable-output"
+  /** The runtime lacks something we need (WebAssembly SIMD, memory). */
+  | "unsupported-runtime"
+  /** The caller's AbortSignal fired. */
+  | "aborted";

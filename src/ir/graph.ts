@@ -1,0 +1,229 @@
+/**
+ * A network as plain, cloneable data: no backend tensors, no closures, no runtime state.
+ *
+ * Activations are NHWC (`[N, H, W, C]`) or `[N, F]`, always with the batch first. Nodes stand in topological
+ * order; every value (input, constant or node output) has one name, unique in the graph.
+ */
+
+export interface Graph {
+  name: string;
+  inputs: ValueInfo[];
+  outputs: string[];
+  nodes: Node[];
+  /** Constant values by name; every node input is an earlier node's output, a graph input or one of these. */
+  constants: Map<string, Constant>;
+}
+
+/** `shape` has −1 for the batch; all other dimensions are known. */
+export interface ValueInfo {
+  name: string;
+  shape: number[];
+}
+
+/** Row-major float data. */
+export interface Constant {
+  shape: number[];
+  data: Float32Array;
+}
+
+/** An element-wise function, alone as a node or fused to the end of one. */
+export type Activation =
+  | { kind: "relu" }
+  /** min(max(x, min), max); ReLU6 is {min: 0, max: 6}. */
+  | { kind: "clip"; min: number; max: number }
+  /** x ≥ 0 ? x : alpha·x */
+  | { kind: "leakyRelu"; alpha: number }
+  | { kind: "sigmoid" }
+  | { kind: "tanh" }
+  /** min(max(alpha·x + beta, 0), 1) */
+  | { kind: "hardSigmoid"; alpha: number; beta: number }
+  /** x · min(max(x/6 + 1/2, 0), 1) */
+  | { kind: "hardSwish" };
+
+/** Rows and columns of zeros (or minus infinity, for maxima) around the spatial dimensions. */
+export interface Padding {
+  top: number;
+  bottom: number;
+  left: number;
+  right: number;
+}
+
+interface NodeBase {
+  /** Unique in the graph; errors and reports call the node by it. */
+  name: string;
+  /** Names of the values read, in the operator's order. */
+  inputs: string[];
+  /** Name of the value written. */
+  output: string;
+}
+
+/** y[n, oh, ow, o] = Σ x[n, oh·sh + kh·dh − top, ow·sw + kw·dw − left, g·C/G + c] · w[kh, kw, c, o] + bias[o]. */
+export interface Conv2dNode extends NodeBase {
+  op: "conv2d";
+  /** [x [N, H, W, C], filter [kH, kW, C/groups, O], bias [O]?] */
+  inputs: string[];
+  strides: [number, number];
+  dilations: [number, number];
+  padding: Padding;
+  groups: number;
+  activation?: Activation;
+}
+
+/** y[n, oh, ow, c·M + m] = Σ x[n, oh·sh + kh·dh − top, ow·sw + kw·dw − left, c] · w[kh, kw, c, m] + bias[c·M + m]. */
+export interface DepthwiseConv2dNode extends NodeBase {
+  op: "depthwiseConv2d";
+  /** [x [N, H, W, C], filter [kH, kW, C, M], bias [C·M]?] */
+  inputs: string[];
+  strides: [number, number];
+  dilations: [number, number];
+  padding: Padding;
+  activation?: Activation;
+}
+
+/** y = x · kernel + bias. */
+export interface DenseNode extends NodeBase {
+  op: "dense";
+  /** [x [N, I], kernel [I, O], bias [O]?] */
+  inputs: string[];
+  activation?: Activation;
+}
+
+/** y = scale · (x − mean) / √(variance + epsilon) + offset, per channel (the last axis). */
+export interface BatchNormNode extends NodeBase {
+  op: "batchNorm";
+  /** [x, scale [C], offset [C], mean [C], variance [C]] */
+  inputs: string[];
+  epsilon: number;
+  activation?: Activation;
+}
+
+export interface ActivationNode extends NodeBase {
+  op: "activation";
+  activation: Activation;
+}
+
+/** a + b (or a · b), shapes equal or broadcast as in NumPy. */
+export interface BinaryNode extends NodeBase {
+  op: "add" | "multiply";
+  activation?: Activation;
+}
+
+export interface PoolNode extends NodeBase {
+  op: "averagePool" | "maxPool";
+  kernel: [number, number];
+  strides: [number, number];
+  dilations: [number, number];
+  padding: Padding;
+  /** Average only: whether padding counts in the divisor. */
+  countPadding: boolean;
+}
+
+/** Mean over H and W, kept as dimensions of 1: [N, H, W, C] → [N, 1, 1, C]. */
+export interface GlobalAveragePoolNode extends NodeBase {
+  op: "globalAveragePool";
+}
+
+/** Every pixel repeated `factors` times down and across. */
+export interface UpsampleNode extends NodeBase {
+  op: "upsampleNearest";
+  factors: [number, number];
+}
+
+/** Constant border: `before[i]` and `after[i]` values along axis i; the batch is never padded. */
+export interface PadNode extends NodeBase {
+  op: "pad";
+  before: number[];
+  after: number[];
+  mode: "constant" | "reflect";
+  value: number;
+}
+
+/** Every `steps[i]`-th element of axis i from `begin[i]` to before `end[i]` (−1 in axis 0: to the end). */
+export interface SliceNode extends NodeBase {
+  op: "slice";
+  begin: number[];
+  end: number[];
+  steps: number[];
+}
+
+export interface ConcatNode extends NodeBase {
+  op: "concat";
+  axis: number;
+}
+
+/** Same elements in row-major order; `shape[0]` is −1, the batch. */
+export interface ReshapeNode extends NodeBase {
+  op: "reshape";
+  shape: number[];
+}
+
+export interface TransposeNode extends NodeBase {
+  op: "transpose";
+  permutation: number[];
+}
+
+export interface SoftmaxNode extends NodeBase {
+  op: "softmax";
+  axis: number;
+}
+
+/** y = (clip(round(x / scale) + zeroPoint, qmin, qmax) − zeroPoint) · scale; ties to even. */
+export interface FakeQuantizeNode extends NodeBase {
+  op: "fakeQuantize";
+  params: QuantParams;
+}
+
+export type Node =
+  | Conv2dNode
+  | DepthwiseConv2dNode
+  | DenseNode
+  | BatchNormNode
+  | ActivationNode
+  | BinaryNode
+  | PoolNode
+  | GlobalAveragePoolNode
+  | UpsampleNode
+  | PadNode
+  | SliceNode
+  | ConcatNode
+  | ReshapeNode
+  | TransposeNode
+  | SoftmaxNode
+  | FakeQuantizeNode;
+
+export type OpName = Node["op"];
+export type NodeOf<Op extends OpName> = Extract<Node, { op: Op }>;
+
+/** A node with weights that GENIE quantizes. */
+export type LayerNode = Conv2dNode | DepthwiseConv2dNode | DenseNode;
+
+/**
+ * What a value is quantized to: q = clip(round(v / scale) + zeroPoint, qmin, qmax), where [qmin, qmax] is
+ * [−2^(bits−1), 2^(bits−1) − 1] if signed, else [0, 2^bits − 1]. Per tensor (one scale) or per channel along
+ * the last axis of the value (for depthwise filters: the last two, C·M channels).
+ */
+export interface QuantParams {
+  bits: number;
+  signed: boolean;
+  perChannel: boolean;
+  scale: Float32Array;
+  zeroPoint: Int32Array;
+}
+
+/** Integer weights, one value an element, in the layout of the float constant they replace. */
+export interface QuantizedTensor {
+  shape: number[];
+  data: Int16Array;
+  params: QuantParams;
+}
+
+/**
+ * A Graph with BatchNorm folded, integer weights by constant name, and QuantParams by the name of each
+ * activation that is quantized. `graph.constants` holds the dequantized weights, so `graph` alone is the
+ * weight-quantized network.
+ */
+export interface QuantizedGraph {
+  graph: Graph;
+  weights: Map<string, QuantizedTensor>;
+  activations: Map<string, QuantParams>;
+}
