@@ -210,6 +210,14 @@ export interface QuantParams {
   zeroPoint: Int32Array;
 }
 
+/** The integer grid [qmin, qmax] of a bit width. */
+export function quantRange({ bits, signed }: Pick<QuantParams, "bits" | "signed">): {
+  qmin: number;
+  qmax: number;
+} {
+  return signed ? { qmin: -(2 ** (bits - 1)), qmax: 2 ** (bits - 1) - 1 } : { qmin: 0, qmax: 2 ** bits - 1 };
+}
+
 /** Integer weights, one value an element, in the layout of the float constant they replace. */
 export interface QuantizedTensor {
   shape: number[];
