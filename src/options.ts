@@ -1,0 +1,21 @@
+/** Checks of numeric options, shared by synthesis and quantization. */
+import { GenieError } from "./errors.ts";
+
+/** @throws GenieError `invalid-option` unless `value` is an integer in [minimum, maximum]. */
+export function requireInteger(name: string, value: number, minimum: number, maximum: number): void {
+  if (!Number.isInteger(value) || value < minimum || value > maximum) {
+    throw new GenieError("invalid-option", `${name} must be an integer in ${minimum}…${maximum}, not ${value}`);
+  }
+}
+
+/** @throws GenieError `invalid-option` unless `value` is a number in [minimum, maximum]. */
+export function requireNumber(
+  name: string,
+  value: number,
+  minimum: number,
+  maximum = Number.POSITIVE_INFINITY,
+): void {
+  if (!Number.isFinite(value) || value < minimum || value > maximum) {
+    throw new GenieError("invalid-option", `${name} must be a number in ${minimum}…${maximum}, not ${value}`);
+  }
+}

@@ -1,0 +1,39 @@
+/** Activation quantizer: one learned step size a tensor (LSQ, Esser et al. 2020) with QDrop (Wei et al. 2022). */
+import { keep, type Tensor, tensor1d } from "@tensorflow/tfjs-core";
+import { type QuantParams, quantRange } from "../ir/graph.ts";
+import { fakeQuantize, quantizeDequantize } from "../kernels/fakequant.ts";
+import { view } from "../kernels/heap.ts";
+import { searchActivationScale } from "../kernels/scalesearch.ts";
+
+export interface ActivationQuantizer {
+  /** Step size s, [1]. */
+  step: Tensor;
+  /** v̂ for training, on the tape: each element stays float with probability `dropProbability`. */
+  train(value: Tensor, dropProbability: number, seed: number, stream: number): Tensor;
+  /** v̂ for inference. */
+  apply(value: Tensor): Tensor;
+  params(): QuantParams;
+  dispose(): void;
+}
+
+/** Starts from the clip-ratio search on `sample`; the grid is unsigned where the sample is never negative. */
+export function createActivationQuantizer(sample: Tensor, bits: number): ActivationQuantizer {
+  const found = searchActivationScale(sample, bits);
+  const { signed } = found;
+  const { qmin, qmax } = quantRange({ bits, signed });
+  const step = keep(tensor1d([found.step]));
+  return {
+    step,
+    train: (value, dropProbability, seed, stream) =>
+      fakeQuantize(value, step, { qmin, qmax, dropProbability, seed, stream }),
+    apply: (value) => quantizeDequantize(value, view(step)[0]!, 0, qmin, qmax),
+    params: () => ({
+      bits,
+      signed,
+      perChannel: false,
+      scale: view(step).slice(),
+      zeroPoint: Int32Array.of(0),
+    }),
+    dispose: () => step.dispose(),
+  };
+}

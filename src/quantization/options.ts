@@ -1,0 +1,79 @@
+/** Options of reconstruction, their defaults (the published values) and their limits. */
+import { GenieError } from "../errors.ts";
+import { requireInteger, requireNumber } from "../options.ts";
+import type { LongWork } from "../progress.ts";
+
+/** "brecq": the second layer's input has 8 bits; "qdrop": it has `activationBits`. */
+export type BitSetting = "brecq" | "qdrop";
+
+export interface ReconstructionOptions extends LongWork {
+  /** Bits of the weights of all layers but the first and the last, which have 8. */
+  weightBits?: number | undefined;
+  /** Bits of the quantized activations, but for the last layer's input (8) and what `setting` says. */
+  activationBits?: number | undefined;
+  setting?: BitSetting | undefined;
+  /** Zero points of the weights at the middle of the grid, as int8 runtimes like best. */
+  symmetricWeights?: boolean | undefined;
+  /** Iterations a block. */
+  iterations?: number | undefined;
+  batchSize?: number | undefined;
+  seed?: number | undefined;
+  /** Whether weight steps are learned with the rounding (GENIE-M) or frozen at their first value (AdaRound). */
+  learnStepSize?: boolean | undefined;
+  /** Learning rate of the rounding logits V. */
+  roundingLearningRate?: number | undefined;
+  /** Learning rate of the weights' step sizes; decays to 0 as a cosine. */
+  weightStepLearningRate?: number | undefined;
+  /** Learning rate of the activations' step sizes; decays to 0 as a cosine. */
+  activationStepLearningRate?: number | undefined;
+  /** Weight of the rounding regularizer. */
+  roundingWeight?: number | undefined;
+  /** Share of the iterations before the regularizer sets in. */
+  warmup?: number | undefined;
+  /** The regularizer's exponent β at the end of the warm-up and at the last iteration. */
+  beta?: readonly [number, number] | undefined;
+  /** Probability that QDrop leaves an activation float, and that a unit's input element is the float model's. */
+  dropProbability?: number | undefined;
+}
+
+export type ResolvedReconstruction = Required<Omit<ReconstructionOptions, keyof LongWork>> &
+  Pick<ReconstructionOptions, keyof LongWork>;
+
+/** Fills in the defaults. @throws GenieError `invalid-option` naming the option and its range. */
+export function resolveReconstruction(options: ReconstructionOptions): ResolvedReconstruction {
+  const resolved: ResolvedReconstruction = {
+    onProgress: options.onProgress,
+    signal: options.signal,
+    weightBits: options.weightBits ?? 4,
+    activationBits: options.activationBits ?? 4,
+    setting: options.setting ?? "brecq",
+    symmetricWeights: options.symmetricWeights ?? false,
+    iterations: options.iterations ?? 20_000,
+    batchSize: options.batchSize ?? 32,
+    seed: options.seed ?? 0,
+    learnStepSize: options.learnStepSize ?? true,
+    roundingLearningRate: options.roundingLearningRate ?? 1e-3,
+    weightStepLearningRate: options.weightStepLearningRate ?? 1e-4,
+    activationStepLearningRate: options.activationStepLearningRate ?? 4e-5,
+    roundingWeight: options.roundingWeight ?? 1,
+    warmup: options.warmup ?? 0.2,
+    beta: options.beta ?? [20, 2],
+    dropProbability: options.dropProbability ?? 0.5,
+  };
+  requireInteger("weightBits", resolved.weightBits, 2, 8);
+  requireInteger("activationBits", resolved.activationBits, 2, 8);
+  requireInteger("iterations", resolved.iterations, 0, 1e7);
+  requireInteger("batchSize", resolved.batchSize, 1, 4096);
+  requireInteger("seed", resolved.seed, 0, 2 ** 32 - 1);
+  requireNumber("roundingLearningRate", resolved.roundingLearningRate, 0);
+  requireNumber("weightStepLearningRate", resolved.weightStepLearningRate, 0);
+  requireNumber("activationStepLearningRate", resolved.activationStepLearningRate, 0);
+  requireNumber("roundingWeight", resolved.roundingWeight, 0);
+  requireNumber("warmup", resolved.warmup, 0, 1);
+  requireNumber("dropProbability", resolved.dropProbability, 0, 1);
+  for (const beta of resolved.beta) requireNumber("beta", beta, 1);
+  if (resolved.setting !== "brecq" && resolved.setting !== "qdrop") {
+    throw new GenieError("invalid-option", `setting must be brecq or qdrop, not "${resolved.setting}"`);
+  }
+  return resolved;
+}

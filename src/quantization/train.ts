@@ -1,0 +1,128 @@
+/** GENIE-M's training of one unit (GENIE, section 4; AdaRound's regularizer, Nagel et al. 2020; QDrop). */
+import type { Tensor } from "@tensorflow/tfjs-core";
+import { gather } from "../engine/feeds.ts";
+import { adam } from "../engine/optimize.ts";
+import { constant, cosineDecay } from "../engine/schedules.ts";
+import { GenieError } from "../errors.ts";
+import type { Images } from "../images.ts";
+import { mixInputs } from "../kernels/fakequant.ts";
+import { view } from "../kernels/heap.ts";
+import { squaredError, sumScalars } from "../kernels/loss.ts";
+import { randomPermutation } from "../kernels/random.ts";
+import type { ResolvedReconstruction } from "./options.ts";
+import { trainingForward, type Unit } from "./unit.ts";
+
+/** What a unit is trained on: inputs in the float model and in the quantized one, and float outputs. */
+export interface UnitData {
+  x: Images;
+  quantizedX: Images;
+  y: Images;
+}
+
+/** Factor that makes a sum of squares the mean over N, H, W of the sum over channels, for outputs [N, …, C]. */
+export function errorWeight(shape: readonly number[]): number {
+  return shape.at(-1)! / shape.reduce((product, size) => product * size, 1);
+}
+
+/** β of the regularizer: off (null) during the warm-up, then linear from the first value to the last. */
+export function betaAt(
+  iteration: number,
+  { iterations, warmup, beta: [first, last] }: Pick<ResolvedReconstruction, "iterations" | "warmup" | "beta">,
+): number | null {
+  const start = warmup * iterations;
+  if (iteration < start) return null;
+  return last + (first - last) * Math.max(0, 1 - (iteration - start) / (iterations - start));
+}
+
+/**
+ * Learns V and s of every filter and s of every activation of the unit, in place:
+ * min ‖ŷ − y‖² (summed over channels, averaged over the rest) + roundingWeight · Σ (1 − |2h(V) − 1|^β).
+ *
+ * @param seed Of this unit: draws of batches, QDrop masks and input mixes come from it.
+ * @param afterIteration Awaited after each iteration with the iteration's (0-based) reconstruction loss.
+ */
+export async function trainUnit(
+  unit: Unit,
+  { x, quantizedX, y }: UnitData,
+  settings: ResolvedReconstruction,
+  seed: number,
+  afterIteration: (iteration: number, loss: number) => Promise<void>,
+): Promise<void> {
+  const { iterations, dropProbability, roundingWeight } = settings;
+  const weights = [...unit.weights.values()];
+  const activations = [...unit.activations.values()];
+  const optimizer = adam([
+    { parameters: weights.map(({ logits }) => logits), schedule: constant(settings.roundingLearningRate) },
+    {
+      parameters: settings.learnStepSize ? weights.map(({ step }) => step) : [],
+      schedule: cosineDecay(settings.weightStepLearningRate, iterations),
+    },
+    {
+      parameters: activations.map(({ step }) => step),
+      schedule: cosineDecay(settings.activationStepLearningRate, iterations),
+    },
+  ]);
+  const nextBatch = shuffledBatches(x.shape[0]!, settings.batchSize, seed);
+  // One stream for the input mix and one for each activation's mask, fresh each iteration.
+  const streams = 1 + activations.length;
+  try {
+    for (let iteration = 0; iteration < iterations; iteration++) {
+      const indices = nextBatch();
+      const beta = betaAt(iteration, settings);
+      let reconstruction = Number.NaN;
+      optimizer.step(() => {
+        const soft = [...unit.weights].map(([name, quantizer]) => ({
+          name,
+          ...quantizer.soft(beta ?? 1, beta !== null),
+        }));
+        const float = gather(x, indices);
+        const stream = iteration * streams;
+        const input =
+          x === quantizedX
+            ? float
+            : mixInputs(float, gather(quantizedX, indices), 1 - dropProbability, seed, stream);
+        const order = [...unit.activations.keys()];
+        const output = trainingForward(
+          unit,
+          input,
+          new Map(soft.map(({ name, weights }) => [name, weights])),
+          (name) => (value) =>
+            unit.activations.get(name)!.train(value, dropProbability, seed, stream + 1 + order.indexOf(name)),
+        );
+        const error = squaredError(output, gather(y, indices), errorWeight(output.shape));
+        reconstruction = view(error)[0]!;
+        const terms: { value: Tensor; weight: number }[] = [{ value: error, weight: 1 }];
+        if (beta !== null) {
+          terms.push(...soft.map(({ regularizer }) => ({ value: regularizer, weight: roundingWeight })));
+        }
+        return sumScalars(terms);
+      });
+      if (!Number.isFinite(reconstruction)) {
+        throw new GenieError(
+          "invalid-model",
+          `reconstruction of "${unit.graph.name}" diverged in iteration ${iteration + 1}: loss ${reconstruction}`,
+        );
+      }
+      await afterIteration(iteration, reconstruction);
+    }
+  } finally {
+    optimizer.dispose();
+  }
+}
+
+/** Endless batches of indices below `count`: each epoch a new permutation, an incomplete last batch left out. */
+function shuffledBatches(count: number, batchSize: number, seed: number): () => Int32Array {
+  const size = Math.min(batchSize, count);
+  let epoch = 0;
+  let order = new Int32Array(0);
+  let at = 0;
+  return () => {
+    if (at + size > order.length) {
+      // Streams from the top of the range: masks and mixes count from the bottom.
+      order = randomPermutation(count, seed, 0xffffffff - epoch++);
+      at = 0;
+    }
+    at += size;
+    return order.subarray(at - size, at);
+  };
+}

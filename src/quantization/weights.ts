@@ -1,0 +1,80 @@
+/** GENIE-M's weight quantizer: step size and rounding learned together (GENIE, section 4). */
+import { keep, type Tensor, tensor, tensor1d, tidy } from "@tensorflow/tfjs-core";
+import type { Constant, LayerNode, QuantizedTensor } from "../ir/graph.ts";
+import { view } from "../kernels/heap.ts";
+import { hardRound, initialLogits, softRound } from "../kernels/rounding.ts";
+import { searchWeightScale } from "../kernels/scalesearch.ts";
+
+export interface WeightQuantizer {
+  /** Rounding logits V, the filter's shape. */
+  logits: Tensor;
+  /** Step sizes s, [channels]. */
+  step: Tensor;
+  /** ŵ with soft bits, on the tape, and the rounding regularizer Σ 1 − |2h(V) − 1|^β (0 unless `regularize`). */
+  soft(beta: number, regularize: boolean): { weights: Tensor; regularizer: Tensor };
+  /** ŵ with the bits that V ≥ 0 decides. */
+  hard(): Tensor;
+  /** The same as integer weights, with their float values. */
+  harden(): { quantized: QuantizedTensor; weights: Constant };
+  dispose(): void;
+}
+
+/** Output channels of a layer's filter: its last axis; for a depthwise filter [kH, kW, C, M] C·M. */
+export function outputChannels(layer: LayerNode, filter: Constant): number {
+  const [last, inner] = [filter.shape.at(-1)!, filter.shape.at(-2)!];
+  return layer.op === "depthwiseConv2d" ? inner * last : last;
+}
+
+/**
+ * Starts from the clip-ratio search: base B = ⌊w/s₀⌋ stays frozen with the initial s₀, and V gives h(V) the
+ * fraction that the floor took, so that ŵ = w at first (where the grid does not clip).
+ */
+export function createWeightQuantizer(
+  filter: Constant,
+  channels: number,
+  bits: number,
+  symmetric: boolean,
+): WeightQuantizer {
+  const qmax = 2 ** bits - 1;
+  const { step, zeroPoint, base, logits } = tidy(() => {
+    const weights = tensor(filter.data, filter.shape as [number]);
+    const found = searchWeightScale(weights, channels, bits, symmetric);
+    const step = tensor1d(found.step);
+    const initial = initialLogits(weights, step);
+    return {
+      step: keep(step),
+      zeroPoint: keep(tensor1d(Float32Array.from(found.zeroPoint))),
+      base: keep(initial.base),
+      logits: keep(initial.logits),
+    };
+  });
+  return {
+    logits,
+    step,
+    soft: (beta, regularize) => softRound(logits, step, base, zeroPoint, { qmax, beta, regularize }),
+    hard: () => tidy(() => hardRound(logits, step, base, zeroPoint, qmax).weights),
+    harden: () =>
+      tidy(() => {
+        const { codes, weights } = hardRound(logits, step, base, zeroPoint, qmax);
+        // Symmetric weights go on the signed grid, where their zero point is 0.
+        const offset = symmetric ? 2 ** (bits - 1) : 0;
+        return {
+          quantized: {
+            shape: filter.shape,
+            data: Int16Array.from(view(codes), (code) => code - offset),
+            params: {
+              bits,
+              signed: symmetric,
+              perChannel: true,
+              scale: view(step).slice(),
+              zeroPoint: Int32Array.from(view(zeroPoint), (zero) => zero - offset),
+            },
+          },
+          weights: { shape: filter.shape, data: view(weights).slice() },
+        };
+      }),
+    dispose: () => {
+      for (const item of [logits, step, base, zeroPoint]) item.dispose();
+    },
+  };
+}

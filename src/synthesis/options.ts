@@ -1,0 +1,64 @@
+/** Options of synthesis, their defaults (the published values) and their limits. */
+import { GenieError } from "../errors.ts";
+import type { Images } from "../images.ts";
+import { requireInteger, requireNumber } from "../options.ts";
+import type { LongWork } from "../progress.ts";
+
+/** What is learned: latents and generator (GENIE), the generator alone (as GDFQ), or the pixels (as ZeroQ). */
+export type SynthesisMode = "genie" | "generator" | "pixels";
+
+export interface SynthesisOptions extends LongWork {
+  /** Images in all. */
+  images?: number | undefined;
+  /** Images distilled together; each batch has a generator and latents of its own. */
+  batchSize?: number | undefined;
+  /** Iterations a batch. */
+  iterations?: number | undefined;
+  mode?: SynthesisMode | undefined;
+  /** Swing convolution in the teacher. */
+  swing?: boolean | undefined;
+  seed?: number | undefined;
+  /** Length of a latent vector. */
+  latents?: number | undefined;
+  /** Initial learning rate of the latents; falls ×0.1 on a plateau of 100 iterations, to 1e-4. */
+  latentLearningRate?: number | undefined;
+  /** Initial learning rate of the generator; falls ×0.95 every 100 iterations. */
+  generatorLearningRate?: number | undefined;
+  /** Initial learning rate of the pixels in mode "pixels"; falls like the latents'. */
+  pixelLearningRate?: number | undefined;
+  /** Called with each batch of images as soon as it is finished. */
+  onBatch?: ((batch: Images, index: number) => void) | undefined;
+}
+
+export type ResolvedSynthesis = Required<Omit<SynthesisOptions, keyof LongWork | "onBatch">> &
+  Pick<SynthesisOptions, keyof LongWork | "onBatch">;
+
+/** Fills in the defaults. @throws GenieError `invalid-option` naming the option and its range. */
+export function resolveSynthesis(options: SynthesisOptions): ResolvedSynthesis {
+  const resolved = {
+    ...options,
+    images: options.images ?? 1024,
+    batchSize: options.batchSize ?? 128,
+    iterations: options.iterations ?? 4000,
+    mode: options.mode ?? "genie",
+    swing: options.swing ?? true,
+    seed: options.seed ?? 0,
+    latents: options.latents ?? 256,
+    latentLearningRate: options.latentLearningRate ?? 0.1,
+    generatorLearningRate: options.generatorLearningRate ?? 0.01,
+    pixelLearningRate: options.pixelLearningRate ?? 0.1,
+  };
+  requireInteger("images", resolved.images, 1, 1e6);
+  // A batch of one has no spread for the generator's BatchNorm to normalize by.
+  requireInteger("batchSize", resolved.batchSize, 2, 4096);
+  requireInteger("iterations", resolved.iterations, 1, 1e7);
+  requireInteger("seed", resolved.seed, 0, 2 ** 32 - 1);
+  requireInteger("latents", resolved.latents, 1, 65536);
+  if (!["genie", "generator", "pixels"].includes(resolved.mode)) {
+    throw new GenieError("invalid-option", `mode must be genie, generator or pixels, not "${resolved.mode}"`);
+  }
+  for (const name of ["latentLearningRate", "generatorLearningRate", "pixelLearningRate"] as const) {
+    requireNumber(name, resolved[name], 0);
+  }
+  return resolved;
+}
