@@ -1,7 +1,7 @@
 /** Between plain data and tensors: constants, batches of images, and running a graph over all of them. */
 import { type Tensor, tensor, tidy } from "@tensorflow/tfjs-core";
-import type { Graph } from "../ir/graph.ts";
 import type { Images } from "../images.ts";
+import type { Graph } from "../ir/graph.ts";
 import { emptyTensor, view } from "../kernels/heap.ts";
 import { type RunOptions, run } from "./run.ts";
 

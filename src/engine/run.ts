@@ -68,13 +68,15 @@ function valueOf(
   feeds: ReadonlyMap<string, Tensor>,
 ): Tensor {
   const value = values.get(name) ?? feeds.get(name);
-  if (!value) throw new GenieError("invalid-model", `node "${node.name}" reads "${name}", which nothing provides`);
+  if (!value)
+    throw new GenieError("invalid-model", `node "${node.name}" reads "${name}", which nothing provides`);
   return value;
 }
 
 function outputOf(name: string, graph: Graph, values: ReadonlyMap<string, Tensor>): Tensor {
   const value = values.get(name);
-  if (!value) throw new GenieError("invalid-model", `nothing computes the output "${name}" of "${graph.name}"`);
+  if (!value)
+    throw new GenieError("invalid-model", `nothing computes the output "${name}" of "${graph.name}"`);
   return value;
 }
 

@@ -5,6 +5,7 @@ import { assignBits } from "../ir/bits.ts";
 import { findBlocks } from "../ir/blocks.ts";
 import { foldBatchNorm } from "../ir/foldBatchNorm.ts";
 import type { Graph, QuantizedGraph } from "../ir/graph.ts";
+import { initializeKernels } from "../kernels/heap.ts";
 import { createBreather } from "../progress.ts";
 import { type ReconstructionOptions, resolveReconstruction } from "./options.ts";
 import { errorWeight, trainUnit } from "./train.ts";
@@ -44,6 +45,7 @@ export async function reconstruct(
 ): Promise<Reconstruction> {
   const settings = resolveReconstruction(options);
   requireFitting(images, graph);
+  await initializeKernels();
   const folded = foldBatchNorm(graph);
   const bits = assignBits(folded, settings);
   const blocks = findBlocks(folded);
@@ -105,7 +107,8 @@ function meanError(a: Images, b: Images): number {
 function requireFitting(images: Images, graph: Graph): void {
   const expected = graph.inputs[0]?.shape ?? [];
   const fits =
-    images.shape.length === expected.length && expected.every((size, axis) => axis === 0 || images.shape[axis] === size);
+    images.shape.length === expected.length &&
+    expected.every((size, axis) => axis === 0 || images.shape[axis] === size);
   if (!fits || graph.inputs.length !== 1) {
     throw new GenieError(
       "invalid-data",

@@ -47,11 +47,16 @@ export function createUnit(
     if (weights.has(name) || model.weights.has(name)) continue;
     const filter = graph.constants.get(name)!;
     const channels = outputChannels(layer, filter);
-    weights.set(name, createWeightQuantizer(filter, channels, bits.weights.get(layer.name)!, symmetricWeights));
+    weights.set(
+      name,
+      createWeightQuantizer(filter, channels, bits.weights.get(layer.name)!, symmetricWeights),
+    );
   }
   const constants = uploadConstants(graph);
   const activations = new Map<string, ActivationQuantizer>();
-  const quantized = new Set(layers.map((layer) => layer.inputs[0]!).filter((name) => bits.activations.has(name)));
+  const quantized = new Set(
+    layers.map((layer) => layer.inputs[0]!).filter((name) => bits.activations.has(name)),
+  );
   const create =
     (name: string): Tap =>
     (value) => {

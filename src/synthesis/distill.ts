@@ -9,7 +9,7 @@ import { GenieError } from "../errors.ts";
 import type { Images } from "../images.ts";
 import { requireBatchNorms } from "../ir/batchNorms.ts";
 import type { Graph } from "../ir/graph.ts";
-import { view } from "../kernels/heap.ts";
+import { initializeKernels, view } from "../kernels/heap.ts";
 import { randomIntegers, randomNormal, randomUniform } from "../kernels/random.ts";
 import { createBreather } from "../progress.ts";
 import { createGenerator, generatorWidths } from "./generator.ts";
@@ -43,6 +43,7 @@ interface Source {
 export async function synthesize(graph: Graph, options: SynthesisOptions = {}): Promise<Images> {
   const settings = resolveSynthesis(options);
   const [, height, width, channels] = imageInput(graph);
+  await initializeKernels();
   const teacher = createTeacher(graph, settings);
   const stride = height * width * channels;
   const out: Images = {
@@ -127,7 +128,10 @@ async function distillBatch(
         return teacher.loss(images, seed, iteration);
       });
       if (!Number.isFinite(loss)) {
-        throw new GenieError("invalid-model", `synthesis diverged in iteration ${iteration + 1}: loss ${loss}`);
+        throw new GenieError(
+          "invalid-model",
+          `synthesis diverged in iteration ${iteration + 1}: loss ${loss}`,
+        );
       }
       onProgress?.({
         stage: "synthesis",
@@ -163,7 +167,8 @@ function createSource(
   let drawn = 0;
   const generator = createGenerator(
     { latents, height, width, channels, widths: generatorWidths(height, width, latents) },
-    (shape, bound) => tidy(() => view(randomUniform(shape, seed, STREAM.weights(drawn++), -bound, bound)).slice()),
+    (shape, bound) =>
+      tidy(() => view(randomUniform(shape, seed, STREAM.weights(drawn++), -bound, bound)).slice()),
   );
   const constants = uploadConstants(generator.graph);
   const z = keep(tidy(() => randomNormal([batchSize, latents], seed, STREAM.latents)));

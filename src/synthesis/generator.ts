@@ -88,7 +88,13 @@ export function createGenerator(shape: GeneratorShape, uniform: Uniform): Genera
     return name;
   };
   const convolution = (name: string, input: string, from: number, to: number, last: boolean): string => {
-    nodes.push({ op: "upsampleNearest", name: `${name}.up`, inputs: [input], output: `${name}.up`, factors: [2, 2] });
+    nodes.push({
+      op: "upsampleNearest",
+      name: `${name}.up`,
+      inputs: [input],
+      output: `${name}.up`,
+      factors: [2, 2],
+    });
     nodes.push({
       op: "conv2d",
       name,

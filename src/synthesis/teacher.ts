@@ -18,7 +18,10 @@ export interface BatchStatistics {
  * - with `swing`, every convolution whose stride is not 1 sees its input reflect-padded by 1 and cropped back
  *   at an offset in {0, 1, 2}² (swing convolution: GENIE, section 3.2), drawn anew by `offset` for each call.
  */
-export function teacherOps(collect: (statistics: BatchStatistics) => void, offset: (() => number) | null): Ops {
+export function teacherOps(
+  collect: (statistics: BatchStatistics) => void,
+  offset: (() => number) | null,
+): Ops {
   const swung = (node: { strides: [number, number] }, inputs: Tensor[]): Tensor[] => {
     if (!offset || (node.strides[0] === 1 && node.strides[1] === 1)) return inputs;
     return [reflectShift(inputs[0]!, offset(), offset()), ...inputs.slice(1)];

@@ -1,0 +1,19 @@
+/**
+ * genie-wasm: zero-shot post-training quantization of convolutional networks, on the CPU, with no data.
+ *
+ * bytes → `loadModel` → Graph → `synthesize` → images → `reconstruct` → QuantizedGraph → `exportOnnx` → bytes;
+ * `quantize` is the middle of it in one call.
+ */
+export { type ErrorCode, GenieError } from "./errors.ts";
+export { type EvaluateOptions, type Evaluation, evaluate, predict } from "./evaluate.ts";
+export { exportOnnx } from "./formats/onnx/export.ts";
+export type { Images } from "./images.ts";
+export type { Graph, QuantizedGraph, QuantizedTensor, QuantParams } from "./ir/graph.ts";
+export { type LoadOptions, loadModel } from "./load.ts";
+export { type Preset, type PresetName, presets } from "./presets.ts";
+export type { LongWork, Progress } from "./progress.ts";
+export type { BitSetting, ReconstructionOptions } from "./quantization/options.ts";
+export { type BlockReport, type Reconstruction, reconstruct } from "./quantization/reconstruct.ts";
+export { type Quantization, type QuantizeOptions, quantize } from "./quantize.ts";
+export { synthesize } from "./synthesis/distill.ts";
+export type { SynthesisMode, SynthesisOptions } from "./synthesis/options.ts";
