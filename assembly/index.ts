@@ -1,1 +1,2 @@
 export { fill } from "./fill";
+export { evaluateFunction } from "./evaluate";
