@@ -1,0 +1,192 @@
+/** Cutting a network into the units that are reconstructed one after another (genie.md, "Blocks"). */
+import { type Segment, segments } from "./cuts.ts";
+import type { Graph, Node } from "./graph.ts";
+import { isLayer, subgraph } from "./rewrite.ts";
+import { inferShapes } from "./shapes.ts";
+
+/** One unit of reconstruction: a residual block, or a single layer with what belongs to it. */
+export interface Block {
+  /** Unique in the graph. */
+  name: string;
+  /** Names of its nodes, in topological order. */
+  nodes: string[];
+  /** The value it reads: the block before's `output`, or the graph's first input. */
+  input: string;
+  /** The value it gives: the next block's `input`, or the graph's (last) output. */
+  output: string;
+  /** Names of its nodes with weights, in topological order. */
+  layers: string[];
+}
+
+/** A stretch of nodes between two cuts, as it grows into a block. */
+interface Unit {
+  /** Nodes without weights in front of the core: padding, pooling, reshaping. */
+  prefix: Node[];
+  /** One layer, or all nodes of a fork and its join. */
+  core: Node[];
+  /** Element-wise nodes behind the core. */
+  suffix: Node[];
+  /** The cut value that it gives; absent where the network ends in several values. */
+  output: string | undefined;
+}
+
+/**
+ * The blocks of a network whose BatchNorms are folded and activations fused, in order: every node is in exactly
+ * one, each reads what the one before gives. Between two consecutive cuts (places where a single value is
+ * alive) lies
+ *
+ * - a fork and join with at least one layer (residual, inception, squeeze-excite, dense block): one unit;
+ * - a layer: a unit of its own, except that an inverted residual without a skip, [1×1 with activation →]
+ *   depthwise with activation → [squeeze-excite →] 1×1 without activation, is one unit like those with a skip;
+ * - something element-wise: goes with the unit before it, unless other nodes came between;
+ * - other nodes without weights: go with the unit behind them, at the end of the network with the last.
+ *
+ * What cannot be cut, such as everything between the first of several outputs and the end, is one unit.
+ */
+export function findBlocks(graph: Graph): Block[] {
+  const units = mergeInvertedResiduals(graph, gather(segments(graph)));
+  const layers = graph.nodes.filter(isLayer).map((node) => node.name);
+  let input = graph.inputs[0]?.name ?? "";
+  return units.map((unit, index) => {
+    const nodes = nodesOf(unit);
+    const own = nodes.filter(isLayer).map((node) => node.name);
+    const written = nodes.map((node) => node.output);
+    const end =
+      index === units.length - 1 ? graph.outputs.findLast((name) => written.includes(name)) : unit.output;
+    const block: Block = {
+      name: blockName(own, layers) ?? nodes[0]!.name,
+      nodes: nodes.map((node) => node.name),
+      input,
+      output: end ?? written.at(-1)!,
+      layers: own,
+    };
+    input = block.output;
+    return block;
+  });
+}
+
+/**
+ * The block as a graph of its own. A block that could not be cut to one input and one output has all of them
+ * here.
+ */
+export function blockGraph(graph: Graph, block: Block): Graph {
+  return subgraph(graph, block.name, block.nodes, inferShapes(graph));
+}
+
+/** Segments with layers become units; those without join the unit before or after. */
+function gather(all: Segment[]): Unit[] {
+  const units: Unit[] = [];
+  let waiting: Node[] = [];
+  for (const { nodes, output } of all) {
+    const last = units.at(-1);
+    if (nodes.some(isLayer)) {
+      units.push({ prefix: waiting, core: nodes, suffix: [], output });
+      waiting = [];
+    } else if (last && waiting.length === 0 && nodes.every(isElementwise)) {
+      last.suffix.push(...nodes);
+      last.output = output;
+    } else {
+      waiting.push(...nodes);
+    }
+  }
+  const last = units.at(-1);
+  if (last) last.suffix.push(...waiting);
+  else if (waiting.length > 0) units.push({ prefix: [], core: waiting, suffix: [], output: undefined });
+  return units;
+}
+
+function mergeInvertedResiduals(graph: Graph, units: Unit[]): Unit[] {
+  const merged: Unit[] = [];
+  for (let i = 0; i < units.length; ) {
+    const parts = units.slice(i, i + invertedResidualLength(graph, units.slice(i, i + 4)));
+    const [only] = parts;
+    merged.push(
+      parts.length === 1
+        ? only!
+        : { prefix: [], core: parts.flatMap(nodesOf), suffix: [], output: parts.at(-1)!.output },
+    );
+    i += parts.length;
+  }
+  return merged;
+}
+
+/** How many of the units make up an inverted residual; 1 if they are none. */
+function invertedResidualLength(graph: Graph, units: Unit[]): number {
+  let next = 0;
+  const take = (matches: (unit: Unit) => boolean) => {
+    const found = units[next] !== undefined && matches(units[next]!);
+    if (found) next++;
+    return found;
+  };
+  take((unit) => isPointwise(graph, unit) && isActivated(unit));
+  if (
+    !take((unit) => unit.core.length === 1 && unit.core[0]!.op === "depthwiseConv2d" && isActivated(unit))
+  ) {
+    return 1;
+  }
+  take(isSqueezeExcite);
+  return take((unit) => isPointwise(graph, unit) && !isActivated(unit)) ? next : 1;
+}
+
+function isPointwise(graph: Graph, { core: [node, ...others] }: Unit): boolean {
+  if (node?.op !== "conv2d" || others.length > 0) return false;
+  const [height, width] = graph.constants.get(node.inputs[1]!)!.shape;
+  return height === 1 && width === 1;
+}
+
+function isActivated({ core, suffix }: Unit): boolean {
+  return [core.at(-1)!, ...suffix].some(
+    (node) => node.op === "activation" || node.op === "multiply" || ("activation" in node && node.activation),
+  );
+}
+
+/** x · gate(pooled x): a region that ends by scaling its own input. */
+function isSqueezeExcite({ core }: Unit): boolean {
+  const end = core.at(-1)!;
+  const inner = new Set(core.map((node) => node.output));
+  return (
+    end.op === "multiply" &&
+    end.inputs.some((input) => !inner.has(input)) &&
+    core.some((node) => node.op === "globalAveragePool")
+  );
+}
+
+function isElementwise(node: Node): boolean {
+  switch (node.op) {
+    case "batchNorm":
+    case "activation":
+    case "add":
+    case "multiply":
+    case "fakeQuantize":
+      return true;
+    default:
+      return false;
+  }
+}
+
+function nodesOf({ prefix, core, suffix }: Unit): Node[] {
+  return [...prefix, ...core, ...suffix];
+}
+
+/**
+ * The path that a block's layers share ("layer1.0" of "layer1.0.conv1" and "layer1.0.conv2") if no other layer
+ * lies under it, else the first layer's name.
+ */
+function blockName(own: string[], all: string[]): string | undefined {
+  const [first, ...others] = own;
+  if (first === undefined || others.length === 0) return first;
+  let length = 0;
+  while (length < first.length && others.every((name) => name[length] === first[length])) length++;
+  const atBoundary = [first, ...others].every(
+    (name) => length === name.length || SEPARATOR.test(name[length]!),
+  );
+  const end = atBoundary ? length : first.slice(0, length).search(LAST_SEPARATOR);
+  const path = first.slice(0, Math.max(end, 0));
+  const under = all.filter((name) => name.startsWith(path) && SEPARATOR.test(name[path.length] ?? "/"));
+  return path.length > 1 && under.length === own.length ? path : first;
+}
+
+const SEPARATOR = /[/._:-]/;
+
+/** Where the last separators of a shared prefix begin: "/layer1.0/conv" is cut to "/layer1.0". */
+const LAST_SEPARATOR = /[/._:-]+[^/._:-]*$/;

@@ -1,0 +1,95 @@
+/** Small steps that every graph rewrite is made of. None of them changes its argument. */
+import type { Graph, LayerNode, Node } from "./graph.ts";
+
+/** Whether a node has weights that GENIE quantizes. */
+export function isLayer(node: Node): node is LayerNode {
+  return node.op === "conv2d" || node.op === "depthwiseConv2d" || node.op === "dense";
+}
+
+/** The nodes that read each value, once for every input slot that names it; values nobody reads are absent. */
+export function consumersOf(graph: Pick<Graph, "nodes">): Map<string, Node[]> {
+  const consumers = new Map<string, Node[]>();
+  for (const node of graph.nodes) {
+    for (const input of node.inputs) {
+      const readers = consumers.get(input);
+      if (readers) readers.push(node);
+      else consumers.set(input, [node]);
+    }
+  }
+  return consumers;
+}
+
+/** The node that writes each value; inputs and constants are absent. */
+export function producersOf(graph: Pick<Graph, "nodes">): Map<string, Node> {
+  return new Map(graph.nodes.map((node) => [node.output, node]));
+}
+
+/** Every value name in use: inputs, constants and node outputs. */
+export function valueNames(graph: Graph): Set<string> {
+  return new Set([
+    ...graph.inputs.map((input) => input.name),
+    ...graph.constants.keys(),
+    ...graph.nodes.map((node) => node.output),
+  ]);
+}
+
+/** `wanted`, or `wanted` with the first number behind it that makes it new; added to `taken`. */
+export function freshName(taken: Set<string>, wanted: string): string {
+  let name = wanted;
+  for (let i = 2; taken.has(name); i++) name = `${wanted}_${i}`;
+  taken.add(name);
+  return name;
+}
+
+/** The node with every input that `names` knows read under its new name. */
+export function renameInputs<N extends Node>(node: N, names: ReadonlyMap<string, string>): N {
+  return { ...node, inputs: node.inputs.map((input) => names.get(input) ?? input) };
+}
+
+/** Without the nodes and constants that no output depends on. Inputs stay: they are the model's signature. */
+export function removeDead(graph: Graph): Graph {
+  const needed = new Set(graph.outputs);
+  const nodes = graph.nodes
+    .toReversed()
+    .filter((node) => {
+      if (!needed.has(node.output)) return false;
+      for (const input of node.inputs) needed.add(input);
+      return true;
+    })
+    .reverse();
+  return {
+    ...graph,
+    nodes,
+    constants: new Map([...graph.constants].filter(([name]) => needed.has(name))),
+  };
+}
+
+/**
+ * The named nodes as a graph of their own. Its inputs are the values they read from outside, its outputs the
+ * values that they write and that somebody outside (or the model's user) reads, both in order of the nodes.
+ *
+ * @param shapes The shape of every value of `graph`.
+ */
+export function subgraph(
+  graph: Graph,
+  name: string,
+  nodeNames: Iterable<string>,
+  shapes: ReadonlyMap<string, number[]>,
+): Graph {
+  const members = new Set(nodeNames);
+  const nodes = graph.nodes.filter((node) => members.has(node.name));
+  const written = new Set(nodes.map((node) => node.output));
+  const read = new Set(nodes.flatMap((node) => node.inputs));
+  const readOutside = new Set(graph.outputs);
+  for (const node of graph.nodes) {
+    if (!members.has(node.name)) for (const input of node.inputs) readOutside.add(input);
+  }
+  const inputs = [...read].filter((value) => !written.has(value) && !graph.constants.has(value));
+  return {
+    name,
+    inputs: inputs.map((value) => ({ name: value, shape: shapes.get(value)! })),
+    outputs: [...written].filter((value) => readOutside.has(value)),
+    nodes,
+    constants: new Map([...graph.constants].filter(([constant]) => read.has(constant))),
+  };
+}
