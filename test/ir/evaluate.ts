@@ -1,0 +1,162 @@
+/** A Graph evaluated for one image in float64 by plain loops: slow, and independent of every kernel. */
+import { type Activation, type Graph, type Node, quantRange } from "../../src/ir/graph.ts";
+import { inferShapes } from "../../src/ir/shapes.ts";
+
+/** All values of the graph for one image, flat, the batch of 1 left out. */
+export function evaluate(graph: Graph, feeds: Record<string, ArrayLike<number>>): Map<string, Float64Array> {
+  const shapes = inferShapes(graph);
+  const values = new Map<string, Float64Array>();
+  for (const [name, { data }] of graph.constants) values.set(name, Float64Array.from(data));
+  for (const [name, data] of Object.entries(feeds)) values.set(name, Float64Array.from(data));
+  for (const node of graph.nodes) {
+    const inputs = node.inputs.map((name) => values.get(name)!);
+    const y = compute(node, inputs, (name) => shapes.get(name)!.map((size) => Math.abs(size)));
+    const activation = "activation" in node ? node.activation : undefined;
+    values.set(node.output, activation ? y.map((value) => activate(activation, value)) : y);
+  }
+  return values;
+}
+
+function compute(
+  node: Node,
+  [x, ...rest]: Float64Array[],
+  shapeOf: (name: string) => number[],
+): Float64Array {
+  const inShape = shapeOf(node.inputs[0]!);
+  const outShape = shapeOf(node.output);
+  const [, height = 1, width = 1] = inShape;
+  const channels = inShape.at(-1)!;
+  /** y[indices], with `indices` those of the output. */
+  const fill = (value: (indices: number[]) => number) => {
+    const out = new Float64Array(outShape.reduce((a, b) => a * b, 1));
+    for (let i = 0; i < out.length; i++) {
+      let left = i;
+      const indices = outShape.map(() => 0);
+      for (let axis = outShape.length - 1; axis >= 0; axis--) {
+        indices[axis] = left % outShape[axis]!;
+        left = Math.floor(left / outShape[axis]!);
+      }
+      out[i] = value(indices);
+    }
+    return out;
+  };
+  /** x at [0, row, column, channel]; 0 outside. */
+  const at = (row: number, column: number, channel: number) =>
+    row >= 0 && row < height && column >= 0 && column < width
+      ? x![(row * width + column) * channels + channel]!
+      : 0;
+  switch (node.op) {
+    case "conv2d":
+    case "depthwiseConv2d": {
+      const [kernelHeight, kernelWidth, depth, outer] = shapeOf(node.inputs[1]!) as [
+        number,
+        number,
+        number,
+        number,
+      ];
+      const isDepthwise = node.op === "depthwiseConv2d";
+      const group = isDepthwise ? 0 : outer / node.groups;
+      return fill(([, oh, ow, o]) => {
+        let sum = rest[1]?.[o!] ?? 0;
+        for (let kh = 0; kh < kernelHeight; kh++) {
+          for (let kw = 0; kw < kernelWidth; kw++) {
+            const row = oh! * node.strides[0] + kh * node.dilations[0] - node.padding.top;
+            const column = ow! * node.strides[1] + kw * node.dilations[1] - node.padding.left;
+            const tap = (kh * kernelWidth + kw) * depth * outer;
+            if (isDepthwise) {
+              sum += at(row, column, Math.floor(o! / outer)) * rest[0]![tap + o!]!;
+            } else {
+              for (let c = 0; c < depth; c++) {
+                sum += at(row, column, Math.floor(o! / group) * depth + c) * rest[0]![tap + c * outer + o!]!;
+              }
+            }
+          }
+        }
+        return sum;
+      });
+    }
+    case "dense":
+      return fill(([, o]) => {
+        const outputs = outShape[1]!;
+        return x!.reduce((sum, value, i) => sum + value * rest[0]![i * outputs + o!]!, rest[1]?.[o!] ?? 0);
+      });
+    case "batchNorm": {
+      const [scale, offset, mean, variance] = rest as [
+        Float64Array,
+        Float64Array,
+        Float64Array,
+        Float64Array,
+      ];
+      return x!.map((value, i) => {
+        const c = i % channels;
+        return (scale[c]! * (value - mean[c]!)) / Math.sqrt(variance[c]! + node.epsilon) + offset[c]!;
+      });
+    }
+    case "add":
+    case "multiply": {
+      const other = shapeOf(node.inputs[1]!);
+      const broadcast = (data: Float64Array, shape: number[], indices: number[]) => {
+        let offset = 0;
+        shape.forEach((size, axis) => {
+          const index = indices[axis + indices.length - shape.length]!;
+          offset = offset * size + (size === 1 ? 0 : index);
+        });
+        return data[offset]!;
+      };
+      return fill((indices) => {
+        const [a, b] = [broadcast(x!, inShape, indices), broadcast(rest[0]!, other, indices)];
+        return node.op === "add" ? a + b : a * b;
+      });
+    }
+    case "activation":
+      return x!;
+    case "reshape":
+      return x!;
+    case "globalAveragePool":
+      return fill(([, , , c]) => {
+        let sum = 0;
+        for (let i = c!; i < x!.length; i += channels) sum += x![i]!;
+        return sum / (height * width);
+      });
+    case "slice":
+      return fill(([, ...indices]) => {
+        const [h, w, c] = indices.map((index, i) => node.begin[i + 1]! + index * node.steps[i + 1]!);
+        return at(h!, w!, c!);
+      });
+    case "pad":
+      return fill(([, ...indices]) => {
+        const [h, w, c] = indices.map((index, i) => index - node.before[i + 1]!);
+        return c! >= 0 && c! < channels ? at(h!, w!, c!) : 0;
+      });
+    case "fakeQuantize": {
+      const { scale, zeroPoint } = node.params;
+      const { qmin, qmax } = quantRange(node.params);
+      return x!.map((value) => {
+        // No test value lies on a tie, where Math.round would differ from rounding to even.
+        const q = Math.min(Math.max(Math.round(value / scale[0]!) + zeroPoint[0]!, qmin), qmax);
+        return (q - zeroPoint[0]!) * scale[0]!;
+      });
+    }
+    default:
+      throw new Error(`the float64 evaluation of the tests has no ${node.op}`);
+  }
+}
+
+function activate(activation: Activation, x: number): number {
+  switch (activation.kind) {
+    case "relu":
+      return Math.max(x, 0);
+    case "clip":
+      return Math.min(Math.max(x, activation.min), activation.max);
+    case "leakyRelu":
+      return x >= 0 ? x : activation.alpha * x;
+    case "sigmoid":
+      return 1 / (1 + Math.exp(-x));
+    case "tanh":
+      return Math.tanh(x);
+    case "hardSigmoid":
+      return Math.min(Math.max(activation.alpha * x + activation.beta, 0), 1);
+    case "hardSwish":
+      return x * Math.min(Math.max(x / 6 + 0.5, 0), 1);
+  }
+}
