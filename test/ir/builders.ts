@@ -363,8 +363,3 @@ export function allNetworks(): [name: string, graph: Graph][] {
     twoInputs(),
   ].map((graph) => [graph.name, graph]);
 }
-
-/** Whatever of a graph could be changed by accident, in a form that compares deeply. */
-export function snapshot(graph: Graph): Graph {
-  return structuredClone(graph);
-}
