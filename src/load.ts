@@ -2,7 +2,7 @@
 import { importOnnx } from "./formats/onnx/import.ts";
 import { fuseActivations } from "./ir/fuse.ts";
 import type { Graph } from "./ir/graph.ts";
-import { validate } from "./ir/shapes.ts";
+import { validate } from "./ir/validate.ts";
 
 export interface LoadOptions {
   /** The input's shape where the file leaves it open, in the file's own layout (ONNX: [N, C, H, W]). */

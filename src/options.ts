@@ -4,7 +4,10 @@ import { GenieError } from "./errors.ts";
 /** @throws GenieError `invalid-option` unless `value` is an integer in [minimum, maximum]. */
 export function requireInteger(name: string, value: number, minimum: number, maximum: number): void {
   if (!Number.isInteger(value) || value < minimum || value > maximum) {
-    throw new GenieError("invalid-option", `${name} must be an integer in ${minimum}…${maximum}, not ${value}`);
+    throw new GenieError(
+      "invalid-option",
+      `${name} must be an integer in ${minimum}…${maximum}, not ${value}`,
+    );
   }
 }
 

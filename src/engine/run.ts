@@ -39,7 +39,7 @@ export function run(
     values.set(name, taps.get(name)?.(feed) ?? feed);
   }
   graph.nodes.forEach((node, position) => {
-    const inputs = node.inputs.map((name) => valueOf(name, node, values, feeds));
+    const inputs = node.inputs.map((name) => readValue(name, node, values, feeds));
     const result = apply(ops, node, inputs);
     const tapped = taps.get(node.output)?.(result) ?? result;
     if (tapped !== result) result.dispose();
@@ -61,7 +61,7 @@ function apply<Op extends OpName>(ops: Ops, node: NodeOf<Op>, inputs: Tensor[]):
   return op(node, inputs);
 }
 
-function valueOf(
+function readValue(
   name: string,
   node: Node,
   values: ReadonlyMap<string, Tensor>,

@@ -197,10 +197,6 @@ export type NodeOf<Op extends OpName> = Extract<Node, { op: Op }>;
 /** A node with weights that GENIE quantizes. */
 export type LayerNode = Conv2dNode | DepthwiseConv2dNode | DenseNode;
 
-export function isLayer(node: Node): node is LayerNode {
-  return node.op === "conv2d" || node.op === "depthwiseConv2d" || node.op === "dense";
-}
-
 /**
  * What a value is quantized to: q = clip(round(v / scale) + zeroPoint, qmin, qmax), where [qmin, qmax] is
  * [−2^(bits−1), 2^(bits−1) − 1] if signed, else [0, 2^bits − 1]. Per tensor (one scale) or per channel along

@@ -1,10 +1,8 @@
 /** Options of reconstruction, their defaults (the published values) and their limits. */
 import { GenieError } from "../errors.ts";
+import type { BitSetting } from "../ir/bits.ts";
 import { requireInteger, requireNumber } from "../options.ts";
 import type { LongWork } from "../progress.ts";
-
-/** "brecq": the second layer's input has 8 bits; "qdrop": it has `activationBits`. */
-export type BitSetting = "brecq" | "qdrop";
 
 export interface ReconstructionOptions extends LongWork {
   /** Bits of the weights of all layers but the first and the last, which have 8. */

@@ -6,8 +6,8 @@ import { run, type Tap } from "../engine/run.ts";
 import type { Images } from "../images.ts";
 import type { BitAssignment } from "../ir/bits.ts";
 import { type Block, blockGraph } from "../ir/blocks.ts";
-import type { Graph, LayerNode, QuantizedGraph } from "../ir/graph.ts";
-import { isLayer } from "../ir/graph.ts";
+import type { Graph, QuantizedGraph } from "../ir/graph.ts";
+import { isLayer } from "../ir/rewrite.ts";
 import { type ActivationQuantizer, createActivationQuantizer } from "./activations.ts";
 import { createWeightQuantizer, outputChannels, type WeightQuantizer } from "./weights.ts";
 
@@ -39,7 +39,7 @@ export function createUnit(
   symmetricWeights: boolean,
 ): Unit {
   const graph = blockGraph(model.graph, block);
-  const layers = graph.nodes.filter((node): node is LayerNode => isLayer(node));
+  const layers = graph.nodes.filter(isLayer);
   const weights = new Map<string, WeightQuantizer>();
   for (const layer of layers) {
     const name = layer.inputs[1]!;
