@@ -36,8 +36,8 @@ interface Unit {
  * alive) lies
  *
  * - a fork and join with at least one layer (residual, inception, squeeze-excite, dense block): one unit;
- * - a layer: a unit of its own, except that an inverted residual without a skip, [1×1 with activation →]
- *   depthwise with activation → [squeeze-excite →] 1×1 without activation, is one unit like those with a skip;
+ * - a layer: a unit of its own, except that an inverted residual without a skip is one unit like those with a
+ *   skip: [1×1 with activation →] depthwise with activation → [squeeze-excite →] 1×1 without activation;
  * - something element-wise: goes with the unit before it, unless other nodes came between;
  * - other nodes without weights: go with the unit behind them, at the end of the network with the last.
  *
@@ -124,7 +124,7 @@ function invertedResidualLength(graph: Graph, units: Unit[]): number {
   ) {
     return 1;
   }
-  take(isSqueezeExcite);
+  take(isGate);
   return take((unit) => isPointwise(graph, unit) && !isActivated(unit)) ? next : 1;
 }
 
@@ -140,15 +140,11 @@ function isActivated({ core, suffix }: Unit): boolean {
   );
 }
 
-/** x · gate(pooled x): a region that ends by scaling its own input. */
-function isSqueezeExcite({ core }: Unit): boolean {
+/** x · gate(x): a fork that ends by scaling its own input, as squeeze-excite does. */
+function isGate({ core }: Unit): boolean {
   const end = core.at(-1)!;
   const inner = new Set(core.map((node) => node.output));
-  return (
-    end.op === "multiply" &&
-    end.inputs.some((input) => !inner.has(input)) &&
-    core.some((node) => node.op === "globalAveragePool")
-  );
+  return end.op === "multiply" && end.inputs.some((input) => !inner.has(input));
 }
 
 function isElementwise(node: Node): boolean {

@@ -76,8 +76,10 @@ function checkAttributes(graph: Graph, node: Node): void {
 
 function checkActivation(node: Node, activation: Activation): void {
   const { kind, ...values } = activation;
-  if (Object.values(values).some((value) => Number.isNaN(value))) {
-    throw inconsistent(node, `its ${kind} has a NaN parameter`);
+  // Only a clip may be open to one side.
+  const isAllowed = kind === "clip" ? (value: number) => !Number.isNaN(value) : Number.isFinite;
+  if (!Object.values(values).every(isAllowed)) {
+    throw inconsistent(node, `its ${kind} has the parameters ${Object.values(values)}`);
   }
   if (activation.kind === "clip" && activation.min > activation.max) {
     throw inconsistent(node, `it clips to the empty range [${activation.min}, ${activation.max}]`);

@@ -72,4 +72,26 @@ describe("segments", () => {
       ]);
     }
   });
+
+  it("cuts nothing off behind a node that nobody reads", () => {
+    const relu = (output: string, input: string): Node => ({
+      op: "activation",
+      name: output,
+      inputs: [input],
+      output,
+      activation: { kind: "relu" },
+    });
+    const graph: Graph = {
+      name: "dead-end",
+      inputs: [{ name: "x", shape: [-1, 2] }],
+      outputs: ["b"],
+      nodes: [relu("a", "x"), relu("dead", "a"), relu("b", "a"), relu("dead2", "b")],
+      constants: new Map(),
+    };
+    expect(segments(graph).map(({ nodes, output }) => [nodes.length, output])).toEqual([
+      [1, "a"],
+      [2, "b"],
+      [1, undefined],
+    ]);
+  });
 });

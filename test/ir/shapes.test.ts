@@ -159,6 +159,16 @@ describe("inferShapes", () => {
     rejects((b) => b.slice("n", "input", [0, 3, 0, 0], [-1, 3, 4, 2], [1, 1, 1, 1]), /\[-1,0,4,2\]/);
     rejects((b) => b.slice("n", "input", [0, 0, 0, 0], [1, 4, 4, 2], [1, 1, 1, 1]), /slices the batch/);
     rejects((b) => b.pad("n", "input", [1, 0, 0, 0], [0, 0, 0, 0]), /pads the batch/);
+    rejects((b) => {
+      const wide = b.maxPool("n", "input", 2);
+      Object.assign(b.graph.nodes[0]!, { padding: { top: 2, bottom: 0, left: 0, right: 0 } });
+      return wide;
+    }, /holds? no pixel/);
+    rejects((b) => b.conv("n", "input", 3, { groups: 2 }), /3 output channels do not divide into 2 groups/);
+    rejects((b) => b.constant("n", [0, 2, 1, 1, 1, 1, 1, 1, 1]), /constant "n" has the impossible shape/);
+    rejects((b) => b.constant("n", [2, 0.5]), /constant "n" has the impossible shape/);
+    rejects((b) => b.reshape("n", "input", [-1, 1, 1, 1, 1, 1, 1, 1, 32]), /"n"/);
+    rejects((b) => b.input("n", [-1, 2 ** 20, 2 ** 20, 3]), /input "n".*too large/);
     rejects((b) => b.maxPool("n", "input", 5), /\[-1,0,0,2\]/);
     rejects(() => ({ ...base, op: "transpose", permutation: [1, 0, 2, 3] }), /batch/);
     rejects(() => ({ ...base, op: "transpose", permutation: [0, 1, 1, 3] }), /permute/);

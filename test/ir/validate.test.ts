@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { GenieError } from "../../src/errors.ts";
-import type { Graph } from "../../src/ir/graph.ts";
+import type { Graph, Node, QuantParams } from "../../src/ir/graph.ts";
 import { validate } from "../../src/ir/validate.ts";
 import { allNetworks, convChain } from "./builders.ts";
 
@@ -56,7 +56,39 @@ describe("validate", () => {
       Object.assign(graph.nodes[2]!, { activation: { kind: "clip", min, max } });
     };
     expect(complaint(clip(6, 0))).toMatch(/empty range/);
-    expect(complaint(clip(0, Number.NaN))).toMatch(/NaN/);
+    expect(complaint(clip(0, Number.NaN))).toMatch(/"stage0\.relu".*0,NaN/);
+    const open = convChain();
+    clip(0, Number.POSITIVE_INFINITY)(open);
+    validate(open);
+    const steep = { activation: { kind: "leakyRelu", alpha: Number.POSITIVE_INFINITY } };
+    expect(complaint((graph) => Object.assign(graph.nodes[2]!, steep))).toMatch(/leakyRelu.*Infinity/);
+  });
+
+  it("accepts a variance of 0 where epsilon lifts it", () => {
+    const graph = convChain();
+    graph.constants.get("stage0.bn/variance")!.data.fill(0);
+    validate(graph);
+  });
+
+  it.each<[change: Partial<QuantParams>, complaint: RegExp]>([
+    [{ bits: 9 }, /9 bits/],
+    [{ scale: Float32Array.of(0.1, 0, 0.1, 0.1) }, /scales must be positive/],
+    [{ zeroPoint: Int32Array.of(0, 0, 0, 16) }, /zero-points/],
+    [{ zeroPoint: Int32Array.of(0) }, /zero-points/],
+    [{ scale: Float32Array.of(1, 1) }, /2 scales/],
+  ])("rejects fake quantization with %j", (change, expected) => {
+    const message = complaint((graph) => {
+      const params: QuantParams = {
+        bits: 4,
+        signed: false,
+        perChannel: true,
+        scale: new Float32Array(4).fill(0.1),
+        zeroPoint: new Int32Array(4),
+        ...change,
+      };
+      graph.nodes[2] = { ...graph.nodes[2]!, op: "fakeQuantize", params } as Node;
+    });
+    expect(message).toMatch(expected);
   });
 
   it("rejects a model without inputs or outputs", () => {
