@@ -192,7 +192,12 @@ export type Node =
   | FakeQuantizeNode;
 
 export type OpName = Node["op"];
-export type NodeOf<Op extends OpName> = Extract<Node, { op: Op }>;
+/** The type of a node by its op, also where one type serves two ops ("add" and "multiply"). */
+export type NodeOf<Op extends OpName, N extends Node = Node> = N extends Node
+  ? Op extends N["op"]
+    ? N
+    : never
+  : never;
 
 /** A node with weights that GENIE quantizes. */
 export type LayerNode = Conv2dNode | DepthwiseConv2dNode | DenseNode;
