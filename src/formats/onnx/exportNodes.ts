@@ -1,0 +1,260 @@
+/** What each of our nodes is in ONNX, opset 21. Operators: https://onnx.ai/onnx/operators/ */
+import { GenieError } from "../../errors.ts";
+import type {
+  BatchNormNode,
+  BinaryNode,
+  Conv2dNode,
+  DenseNode,
+  DepthwiseConv2dNode,
+  Node,
+  NodeOf,
+  OpName,
+  Padding,
+  PadNode,
+  PoolNode,
+  ReshapeNode,
+  SliceNode,
+  TransposeNode,
+} from "../../ir/graph.ts";
+import type { Attribute } from "./fileBuilder.ts";
+import { type GraphWriter, type Layout, NCHW, NHWC } from "./graphWriter.ts";
+import { addQuantizeDequantize } from "./quantizeLinear.ts";
+
+type NodeWriters = { [Op in OpName]: (node: NodeOf<Op>, writer: GraphWriter) => void };
+
+const writers: NodeWriters = {
+  conv2d: writeConv2d,
+  depthwiseConv2d: writeDepthwiseConv2d,
+  dense: writeDense,
+  batchNorm: writeBatchNorm,
+  activation: (node, writer) => {
+    const layout = writer.layoutOf(node.inputs[0]!);
+    writer.addActivation(node.activation, node.name, writer.read(node.inputs[0]!, layout), node.output);
+    writer.hold(node.output, layout, node.output);
+  },
+  add: (node, writer) => writeBinary(node, writer, "Add"),
+  multiply: (node, writer) => writeBinary(node, writer, "Mul"),
+  averagePool: (node, writer) =>
+    writePool(node, writer, "AveragePool", { count_include_pad: { int: node.countPadding ? 1 : 0 } }),
+  maxPool: (node, writer) => writePool(node, writer, "MaxPool"),
+  globalAveragePool: (node, writer) =>
+    writer.emit(node, "GlobalAveragePool", [writer.read(node.inputs[0]!, "nchw")], "nchw"),
+  upsampleNearest: (node, writer) => {
+    const scales = writer.floats(`${node.output}_scales`, [4], Float32Array.of(1, 1, ...node.factors));
+    writer.emit(node, "Resize", [writer.read(node.inputs[0]!, "nchw"), "", scales], "nchw", {
+      mode: { string: "nearest" },
+      coordinate_transformation_mode: { string: "asymmetric" },
+      nearest_mode: { string: "floor" },
+    });
+  },
+  pad: writePad,
+  slice: writeSlice,
+  concat: (node, writer) => {
+    const layout = writer.commonLayout(node.inputs);
+    const inputs = node.inputs.map((input) => writer.read(input, layout));
+    writer.emit(node, "Concat", inputs, layout, { axis: fileAxis(node, node.axis, writer, layout) });
+  },
+  reshape: writeReshape,
+  transpose: writeTranspose,
+  softmax: (node, writer) => {
+    const layout = writer.layoutOf(node.inputs[0]!);
+    const axis = fileAxis(node, node.axis, writer, layout);
+    writer.emit(node, "Softmax", [writer.read(node.inputs[0]!, layout)], layout, { axis });
+  },
+  fakeQuantize: (node, writer) => {
+    const layout = writer.layoutOf(node.inputs[0]!);
+    const input = writer.read(node.inputs[0]!, layout);
+    const axis = layout === "nchw" ? 1 : writer.shapeOf(node.output).length - 1;
+    addQuantizeDequantize(writer.file, node.name, input, node.output, node.params, axis);
+    writer.hold(node.output, layout, node.output);
+  },
+};
+
+export function writeNode(node: Node, writer: GraphWriter): void {
+  // The table's key and the node's `op` are the same, which TypeScript cannot follow through the lookup.
+  (writers[node.op] as (node: Node, writer: GraphWriter) => void)(node, writer);
+}
+
+/** [kH, kW, C/G, O] → OIHW. */
+function writeConv2d(node: Conv2dNode, writer: GraphWriter): void {
+  const [kernelHeight, kernelWidth, channels, outputs] = dimensions(writer.shapeOf(node.inputs[1]!));
+  const shape = [outputs, channels, kernelHeight, kernelWidth];
+  const filter = writer.constant(node.inputs[1]!, [3, 2, 0, 1], shape, 0);
+  writeWindows(node, writer, [filter, ...bias(node, writer)], node.groups, [kernelHeight, kernelWidth]);
+}
+
+/** [kH, kW, C, M] → [C·M, 1, kH, kW] in C groups. */
+function writeDepthwiseConv2d(node: DepthwiseConv2dNode, writer: GraphWriter): void {
+  const [kernelHeight, kernelWidth, channels, multiplier] = dimensions(writer.shapeOf(node.inputs[1]!));
+  const shape = [channels * multiplier, 1, kernelHeight, kernelWidth];
+  const filter = writer.constant(node.inputs[1]!, [2, 3, 0, 1], shape, 0);
+  writeWindows(node, writer, [filter, ...bias(node, writer)], channels, [kernelHeight, kernelWidth]);
+}
+
+function writeWindows(
+  node: Conv2dNode | DepthwiseConv2dNode,
+  writer: GraphWriter,
+  parameters: string[],
+  groups: number,
+  kernel: [number, number],
+): void {
+  writer.emit(node, "Conv", [writer.read(node.inputs[0]!, "nchw"), ...parameters], "nchw", {
+    kernel_shape: { ints: kernel },
+    strides: { ints: node.strides },
+    pads: { ints: pads(node.padding) },
+    dilations: { ints: node.dilations },
+    group: { int: groups },
+  });
+}
+
+function writePool(
+  node: PoolNode,
+  writer: GraphWriter,
+  opType: "AveragePool" | "MaxPool",
+  attributes: Record<string, Attribute> = {},
+): void {
+  writer.emit(node, opType, [writer.read(node.inputs[0]!, "nchw")], "nchw", {
+    kernel_shape: { ints: node.kernel },
+    strides: { ints: node.strides },
+    pads: { ints: pads(node.padding) },
+    dilations: { ints: node.dilations },
+    ...attributes,
+  });
+}
+
+/** The kernel stays [I, O]: transB is 0. */
+function writeDense(node: DenseNode, writer: GraphWriter): void {
+  const kernel = writer.constant(node.inputs[1]!, [0, 1], writer.shapeOf(node.inputs[1]!), 1);
+  writer.emit(
+    node,
+    "Gemm",
+    [writer.read(node.inputs[0]!, "literal"), kernel, ...bias(node, writer)],
+    "literal",
+  );
+}
+
+function writeBatchNorm(node: BatchNormNode, writer: GraphWriter): void {
+  const rank = writer.shapeOf(node.output).length;
+  if (rank !== 2 && rank !== 4) {
+    throw new GenieError(
+      "unsupported-operator",
+      `node "${node.name}" normalizes ${rank} dimensions, whose channels are not where ONNX wants them`,
+    );
+  }
+  const layout = rank === 4 ? "nchw" : "literal";
+  const parameters = node.inputs.slice(1).map((name) => vector(name, writer));
+  writer.emit(node, "BatchNormalization", [writer.read(node.inputs[0]!, layout), ...parameters], layout, {
+    epsilon: { float: node.epsilon },
+  });
+}
+
+/** NumPy aligns the last axes; the file's are others than ours as soon as one operand is NCHW. */
+function writeBinary(node: BinaryNode, writer: GraphWriter, opType: "Add" | "Mul"): void {
+  const rank = writer.shapeOf(node.output).length;
+  const computed = node.inputs.filter((name) => !writer.isConstant(name));
+  const sameRank = computed.every((name) => writer.shapeOf(name).length === rank);
+  const layout = rank === 4 && sameRank ? writer.commonLayout(computed) : "literal";
+  const inputs = node.inputs.map((name) =>
+    writer.isConstant(name) ? writer.broadcastConstant(name, layout, rank) : writer.read(name, layout),
+  );
+  writer.emit(node, opType, inputs, layout);
+}
+
+function writePad(node: PadNode, writer: GraphWriter): void {
+  const layout = writer.layoutOf(node.inputs[0]!);
+  const amounts = [...inFileOrder(node.before, layout), ...inFileOrder(node.after, layout)];
+  const inputs = [writer.read(node.inputs[0]!, layout), writer.int64s(`${node.output}_pads`, amounts)];
+  if (node.mode === "constant") {
+    inputs.push(writer.floats(`${node.output}_value`, [], Float32Array.of(node.value)));
+  }
+  writer.emit(node, "Pad", inputs, layout, { mode: { string: node.mode } });
+}
+
+/** Only the axes that lose something are named: the batch has no end to name. */
+function writeSlice(node: SliceNode, writer: GraphWriter): void {
+  const layout = writer.layoutOf(node.inputs[0]!);
+  const sizes = writer.shapeOf(node.inputs[0]!);
+  const axes = node.begin
+    .map((_, axis) => axis)
+    .filter((axis) => node.begin[axis] !== 0 || node.end[axis] !== sizes[axis] || node.steps[axis] !== 1);
+  const x = writer.read(node.inputs[0]!, layout);
+  if (axes.length === 0) {
+    writer.emit(node, "Identity", [x], layout);
+    return;
+  }
+  const operand = (what: string, value: (axis: number) => number) =>
+    writer.int64s(`${node.output}_${what}`, axes.map(value));
+  const inputs = [
+    x,
+    operand("starts", (axis) => node.begin[axis]!),
+    operand("ends", (axis) => node.end[axis]!),
+    operand("axes", (axis) => (layout === "nchw" ? NHWC[axis]! : axis)),
+    operand("steps", (axis) => node.steps[axis]!),
+  ];
+  writer.emit(node, "Slice", inputs, layout);
+}
+
+/**
+ * Reshape keeps row-major order, and ours is that of NHWC. Where H·W or C is 1, NCHW's is the same; else the
+ * value is read literally.
+ */
+function writeReshape(node: ReshapeNode, writer: GraphWriter): void {
+  const input = node.inputs[0]!;
+  const x = writer.read(input, isSameOrder(writer.shapeOf(input)) ? writer.layoutOf(input) : "literal");
+  if (node.shape.length === 2) {
+    writer.emit(node, "Flatten", [x], "literal", { axis: { int: 1 } });
+    return;
+  }
+  // [N, 1, 1, C] is one value a channel, which what follows wants as [N, C, 1, 1].
+  const layout = node.shape.length === 4 && node.shape[1]! * node.shape[2]! === 1 ? "nchw" : "literal";
+  const shape = writer.int64s(`${node.output}_shape`, inFileOrder(node.shape, layout));
+  writer.emit(node, "Reshape", [x, shape], layout);
+}
+
+/** A transposition between NHWC and NCHW only changes which of the two layouts the file's tensor is in. */
+function writeTranspose(node: TransposeNode, writer: GraphWriter): void {
+  const { permutation } = node;
+  const input = node.inputs[0]!;
+  if (isPermutation(permutation, NCHW)) {
+    writer.hold(node.output, "literal", writer.read(input, "nchw"));
+  } else if (isPermutation(permutation, NHWC)) {
+    writer.hold(node.output, "nchw", writer.read(input, "literal"));
+  } else {
+    const layout = writer.layoutOf(input);
+    const perm = layout === "nchw" ? NCHW.map((axis) => NHWC[permutation[axis]!]!) : permutation;
+    writer.emit(node, "Transpose", [writer.read(input, layout)], layout, { perm: { ints: perm } });
+  }
+}
+
+function bias(node: Conv2dNode | DepthwiseConv2dNode | DenseNode, writer: GraphWriter): string[] {
+  return node.inputs.slice(2).map((name) => vector(name, writer));
+}
+
+function vector(name: string, writer: GraphWriter): string {
+  return writer.constant(name, [0], writer.shapeOf(name), 0);
+}
+
+function fileAxis(node: Node, axis: number, writer: GraphWriter, layout: Layout): Attribute {
+  const positive = axis < 0 ? axis + writer.shapeOf(node.output).length : axis;
+  return { int: layout === "nchw" ? NHWC[positive]! : positive };
+}
+
+function inFileOrder(values: readonly number[], layout: Layout): readonly number[] {
+  return layout === "nchw" ? NCHW.map((axis) => values[axis]!) : values;
+}
+
+function isSameOrder(shape: readonly number[]): boolean {
+  return shape.length === 4 && (shape[1]! * shape[2]! === 1 || shape[3] === 1);
+}
+
+function isPermutation(permutation: readonly number[], other: readonly number[]): boolean {
+  return permutation.length === other.length && permutation.every((axis, k) => axis === other[k]);
+}
+
+function pads({ top, left, bottom, right }: Padding): number[] {
+  return [top, left, bottom, right];
+}
+
+function dimensions(shape: readonly number[]): [number, number, number, number] {
+  return shape as [number, number, number, number];
+}

@@ -1,0 +1,197 @@
+/**
+ * Our values in an ONNX file under construction, and in which layout the file has them.
+ *
+ * Our activations are NHWC, the file's are NCHW. So a value of four dimensions is held as "nchw", transposed, or
+ * as "literal", dimension for dimension as we have it, which it is where the original network itself left NCHW:
+ * behind the transposition that the importer put before a Reshape, say. That transposition then costs nothing in
+ * the file: it only changes what the same tensor is called. All other values are always literal.
+ */
+import type { Activation, Graph, Node, QuantizedTensor } from "../../ir/graph.ts";
+import { type Attribute, FileBuilder } from "./fileBuilder.ts";
+import { permute } from "./permute.ts";
+import { addDequantizedWeights } from "./quantizeLinear.ts";
+
+export type Layout = "nchw" | "literal";
+
+/** Axis k of the file's tensor is axis NCHW[k] of ours; axis a of ours is axis NHWC[a] of the file's. */
+export const NCHW: readonly number[] = [0, 3, 1, 2];
+export const NHWC: readonly number[] = [0, 2, 3, 1];
+
+export class GraphWriter {
+  readonly file: FileBuilder;
+  readonly #graph: Graph;
+  readonly #shapes: ReadonlyMap<string, readonly number[]>;
+  readonly #weights: ReadonlyMap<string, QuantizedTensor>;
+  /** The file's names of each input and node output, by layout. */
+  readonly #held = new Map<string, Partial<Record<Layout, string>>>();
+  /** The file's name of each constant in each form that was asked for. */
+  readonly #constants = new Map<string, Map<string, string>>();
+
+  constructor(
+    graph: Graph,
+    shapes: ReadonlyMap<string, readonly number[]>,
+    weights: ReadonlyMap<string, QuantizedTensor>,
+  ) {
+    this.file = new FileBuilder(shapes.keys());
+    this.#graph = graph;
+    this.#shapes = shapes;
+    this.#weights = weights;
+  }
+
+  shapeOf(value: string): readonly number[] {
+    return this.#shapes.get(value)!;
+  }
+
+  isConstant(value: string): boolean {
+    return this.#graph.constants.has(value);
+  }
+
+  /** The layout that costs nothing to read; constants and four dimensions yet unread are NCHW. */
+  layoutOf(value: string): Layout {
+    if (this.shapeOf(value).length !== 4) return "literal";
+    const held = this.#held.get(value);
+    return held && held.nchw === undefined ? "literal" : "nchw";
+  }
+
+  /** The layout for all of `values` together: NCHW where any of them is. */
+  commonLayout(values: readonly string[]): Layout {
+    const computed = values.filter((value) => !this.isConstant(value));
+    const asked = computed.length > 0 ? computed : values;
+    return asked.some((value) => this.layoutOf(value) === "nchw") ? "nchw" : "literal";
+  }
+
+  /** From now on `value` is what the file calls `fileName`. */
+  hold(value: string, layout: Layout, fileName: string): void {
+    this.#held.set(value, { [layout]: fileName });
+  }
+
+  /** The file's name of `value` in a layout; a Transpose is added where the file has it only in the other. */
+  read(value: string, layout: Layout): string {
+    if (this.isConstant(value)) return this.broadcastConstant(value, layout, this.shapeOf(value).length);
+    const held = this.#held.get(value)!;
+    const name = held[layout];
+    if (name !== undefined) return name;
+    const source = (layout === "nchw" ? held.literal : held.nchw)!;
+    const transposed = this.file.freshValue(`${value}_${layout === "nchw" ? "nchw" : "nhwc"}`);
+    const perm = { ints: layout === "nchw" ? NCHW : NHWC };
+    this.file.addNode("Transpose", `${transposed}/Transpose`, [source], transposed, { perm });
+    held[layout] = transposed;
+    return transposed;
+  }
+
+  /** A constant operand of an element-wise node whose other operand has `rank` dimensions in `layout`. */
+  broadcastConstant(name: string, layout: Layout, rank: number): string {
+    const shape = this.shapeOf(name);
+    if (layout === "literal") return this.constant(name, identity(shape.length), shape, shape.length - 1);
+    const padded = [...Array<number>(rank - shape.length).fill(1), ...shape];
+    return this.constant(
+      name,
+      NCHW,
+      NCHW.map((axis) => padded[axis]!),
+      1,
+      padded,
+    );
+  }
+
+  /**
+   * A constant with its axes permuted, then of the shape `shape`: an initializer, or integers with a
+   * DequantizeLinear node where it is quantized. Added once for each form.
+   *
+   * @param channelAxis The axis of `shape` that scales of quantized weights go along.
+   * @param viewed The shape that `permutation` permutes: the constant's own, or one with as many elements.
+   */
+  constant(
+    name: string,
+    permutation: readonly number[],
+    shape: readonly number[],
+    channelAxis: number,
+    viewed = this.shapeOf(name),
+  ): string {
+    const forms = this.#constants.get(name) ?? new Map<string, string>();
+    this.#constants.set(name, forms);
+    const form = `${permutation}/${shape}`;
+    const known = forms.get(form);
+    if (known !== undefined) return known;
+    const fileName = forms.size === 0 ? name : this.file.freshValue(name);
+    forms.set(form, fileName);
+    const quantized = this.#weights.get(name);
+    if (quantized) {
+      const codes = permute(quantized.data, viewed, permutation);
+      addDequantizedWeights(this.file, fileName, shape, codes, quantized.params, channelAxis);
+    } else {
+      this.file.addFloats(
+        fileName,
+        shape,
+        permute(this.#graph.constants.get(name)!.data, viewed, permutation),
+      );
+    }
+    return fileName;
+  }
+
+  /** Adds the ONNX node that computes `node`, and another for its activation. Its output is held in `layout`. */
+  emit(
+    node: Node,
+    opType: string,
+    inputs: readonly string[],
+    layout: Layout,
+    attributes: Record<string, Attribute> = {},
+  ): void {
+    const activation = node.op !== "activation" && "activation" in node ? node.activation : undefined;
+    const output = activation ? this.file.freshValue(`${node.output}_linear`) : node.output;
+    this.file.addNode(opType, node.name, inputs, output, attributes);
+    if (activation) this.addActivation(activation, `${node.name}/${activation.kind}`, output, node.output);
+    this.hold(node.output, layout, node.output);
+  }
+
+  addActivation(activation: Activation, name: string, input: string, output: string): void {
+    const { file } = this;
+    switch (activation.kind) {
+      case "relu":
+        return file.addNode("Relu", name, [input], output);
+      case "clip": {
+        // An absent bound is none; trailing ones are left out.
+        const bounds = [
+          this.#bound(`${output}_min`, activation.min),
+          this.#bound(`${output}_max`, activation.max),
+        ];
+        return file.addNode("Clip", name, [input, ...bounds], output);
+      }
+      case "leakyRelu":
+        return file.addNode("LeakyRelu", name, [input], output, { alpha: { float: activation.alpha } });
+      case "sigmoid":
+        return file.addNode("Sigmoid", name, [input], output);
+      case "tanh":
+        return file.addNode("Tanh", name, [input], output);
+      case "hardSigmoid":
+        return file.addNode("HardSigmoid", name, [input], output, {
+          alpha: { float: activation.alpha },
+          beta: { float: activation.beta },
+        });
+      case "hardSwish":
+        return file.addNode("HardSwish", name, [input], output);
+    }
+  }
+
+  #bound(name: string, value: number): string {
+    if (!Number.isFinite(value)) return "";
+    return this.floats(name, [], Float32Array.of(value));
+  }
+
+  /** A new initializer of floats. */
+  floats(wanted: string, shape: readonly number[], data: Float32Array): string {
+    const name = this.file.freshValue(wanted);
+    this.file.addFloats(name, shape, data);
+    return name;
+  }
+
+  /** A new initializer of 64-bit integers, one-dimensional. */
+  int64s(wanted: string, values: readonly number[]): string {
+    const name = this.file.freshValue(wanted);
+    this.file.addInt64s(name, values);
+    return name;
+  }
+}
+
+function identity(rank: number): number[] {
+  return Array.from({ length: rank }, (_, axis) => axis);
+}
