@@ -1,2 +1,15 @@
 export { fill } from "./fill";
 export { evaluateFunction } from "./evaluate";
+export { averagePool, averagePoolGradient, maxPool, maxPoolGradient } from "./pool";
+export { broadcastRows, columnSums, scaleShiftSums } from "./batchnorm";
+export { channelPeriod } from "./channels";
+export { activationGradientArrays, addArrays, multiplyArrays } from "./elementwise";
+export { scaledDifference, squaredErrorSum } from "./loss";
+export { scaleShift, scaleShiftGradient } from "./normalize";
+export { reflectShift, reflectShiftGradient, upsampleNearest, upsampleNearestGradient } from "./spatial";
+export { scaleShiftStatistics, statistics } from "./statistics";
+export { randomBlocks, randomNormal, randomUniform, randomWords } from "./random";
+export { fakeQuantize, fakeQuantizeGradient, mixInputs, quantizeDequantize } from "./fakequant";
+export { hardRound, initialLogits, softRound, softRoundGradient } from "./rounding";
+export { adamUpdate } from "./adam";
+export { gather, quantizationScore, valueRange } from "./scalesearch";

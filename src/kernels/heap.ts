@@ -9,10 +9,14 @@ import {
   backend,
   engine,
   env,
+  Identity,
+  type KernelFunc,
   ready,
+  registerKernel,
   setBackend,
   type Tensor,
   type TensorInfo,
+  unregisterKernel,
   util,
 } from "@tensorflow/tfjs-core";
 import { relaxedSimd, simd } from "wasm-feature-detect";
@@ -149,8 +153,23 @@ async function startBackend(): Promise<BackendWasm> {
     );
     await setBackend("wasm");
     await ready();
+    shareClones();
   }
   return backend() as BackendWasm;
+}
+
+/**
+ * tfjs-backend-wasm's Identity copies, and the tape clones every tensor it saves: share the data instead, counted
+ * by reference, as the other backends do. Who writes to a tensor in place writes to its clones.
+ */
+function shareClones(): void {
+  unregisterKernel(Identity, "wasm");
+  const share = ({ inputs, backend }: { inputs: { x: TensorInfo }; backend: BackendWasm }): TensorInfo => {
+    const { dataId, shape, dtype } = inputs.x;
+    backend.incRef(dataId);
+    return { dataId, shape, dtype };
+  };
+  registerKernel({ kernelName: Identity, backendName: "wasm", kernelFunc: share as unknown as KernelFunc });
 }
 
 /** Node's fetch does not read files, so a file becomes a data: URL, which every fetch reads. */

@@ -1,0 +1,275 @@
+/**
+ * Mean and spread per channel of x, [groups, rows, C], alone or from the pass that normalizes it.
+ *
+ * Accuracy: each block of BLOCK_ROWS virtual rows sums d = x − pivot and d² in f32, with the mean so far as the
+ * pivot, and is merged in f64 by Chan, Golub and LeVeque's update; so |mean| ≫ std costs nothing. The order of
+ * additions is fixed by the shape.
+ */
+import { activate, CLIP, CURVED, LEAKY_RELU, NONE, variantOf } from "./activation";
+import { BLOCK_ROWS, channelPeriod, clearTable, fillTable } from "./channels";
+import { madd } from "./madd";
+import { loadTail, storeTail } from "./tail";
+
+/** Rows whose mean is the first pivot. */
+const PIVOT_ROWS: i32 = 16;
+
+/** No y is written: the variants of `activation.ts` are not negative. */
+const NO_OUTPUT: i32 = -1;
+
+/** What `spread` gets: √(Σ(x − mean)²/(n − 1)), 0 for n = 1; or Σ(x − mean)²/n. */
+const STANDARD_DEVIATION: i32 = 1;
+
+/** `scratch`: 9·channelPeriod(C) floats. mean and spread: [groups, C]. */
+export function statistics(
+  x: usize,
+  groups: i32,
+  rows: i32,
+  channels: i32,
+  mean: usize,
+  spread: usize,
+  spreadKind: i32,
+  scratch: usize,
+): void {
+  const period = channelPeriod(channels);
+  const count = rows * channels;
+  const none = f32x4.splat(0);
+  for (let group = 0; group < groups; group++) {
+    const from = x + ((<usize>group * <usize>count) << 2);
+    const at = <usize>(group * channels) << 2;
+    collect(from, 0, count, period, NO_OUTPUT, NONE, none, none, scratch);
+    finish(scratch, count, channels, period, mean + at, spread + at, spreadKind);
+  }
+}
+
+/** y = act(scale·x + shift) and the mean and unbiased standard deviation of x, [C]; scratch as above. */
+export function scaleShiftStatistics(
+  x: usize,
+  y: usize,
+  scale: usize,
+  shift: usize,
+  rows: i32,
+  channels: i32,
+  kind: i32,
+  p0: f32,
+  p1: f32,
+  mean: usize,
+  std: usize,
+  scratch: usize,
+): void {
+  const period = channelPeriod(channels);
+  const count = rows * channels;
+  const a = f32x4.splat(p0);
+  const b = f32x4.splat(p1);
+  fillTable(table(scratch, period, SCALE), scale, 1, channels, period);
+  fillTable(table(scratch, period, SHIFT), shift, 0, channels, period);
+  switch (variantOf(kind)) {
+    case NONE: collect(x, y, count, period, NONE, kind, a, b, scratch); break;
+    case CLIP: collect(x, y, count, period, CLIP, kind, a, b, scratch); break;
+    case LEAKY_RELU: collect(x, y, count, period, LEAKY_RELU, kind, a, b, scratch); break;
+    default: collect(x, y, count, period, CURVED, kind, a, b, scratch);
+  }
+  finish(scratch, count, channels, period, mean, std, STANDARD_DEVIATION);
+}
+
+// Tables in the scratch memory, in units of one row of floats; the last two hold f64.
+const PIVOT: usize = 0;
+const SUM: usize = 1;
+const SQUARES: usize = 2;
+const SCALE: usize = 3;
+const SHIFT: usize = 4;
+const MEAN: usize = 5;
+const DEVIATION: usize = 7;
+
+// @ts-expect-error: decorator
+@inline
+function table(scratch: usize, period: i32, index: usize): usize {
+  return scratch + ((index * <usize>period) << 2);
+}
+
+/** Runs over `count` floats and leaves, for every lane, its mean and Σ(x − mean)² in MEAN and DEVIATION. */
+// @ts-expect-error: decorator
+@inline
+function collect(
+  x: usize,
+  y: usize,
+  count: i32,
+  period: i32,
+  variant: i32,
+  kind: i32,
+  p0: v128,
+  p1: v128,
+  scratch: usize,
+): void {
+  const row = <usize>period << 2;
+  const rows = count / period;
+  const rest = count - rows * period;
+  start(x, rows, rest, period, scratch);
+  for (let done = 0; done < rows; ) {
+    const block = min(rows - done, BLOCK_ROWS);
+    let r = 0;
+    for (; r + 4 <= block; r += 4) {
+      addFourRows(x, y, row, variant, kind, p0, p1, scratch);
+      x += row << 2;
+      if (variant != NO_OUTPUT) y += row << 2;
+    }
+    for (; r < block; r++) {
+      addRow(x, y, period, row, variant, kind, p0, p1, scratch);
+      x += row;
+      if (variant != NO_OUTPUT) y += row;
+    }
+    merge(scratch, period, period, done, block);
+    done += block;
+  }
+  if (rest > 0) {
+    addRow(x, y, rest, row, variant, kind, p0, p1, scratch);
+    merge(scratch, period, rest, rows, 1);
+  }
+}
+
+/** Clears the sums and sets the first pivot: the mean of the first rows. */
+function start(x: usize, rows: i32, rest: i32, period: i32, scratch: usize): void {
+  const pivots = table(scratch, period, PIVOT);
+  clearTable(pivots, period);
+  clearTable(table(scratch, period, SUM), period);
+  clearTable(table(scratch, period, SQUARES), period);
+  memory.fill(table(scratch, period, MEAN), 0, <usize>period << 4);
+  if (rows == 0) {
+    memory.copy(pivots, x, <usize>rest << 2);
+    return;
+  }
+  const row = <usize>period << 2;
+  const first = min(rows, PIVOT_ROWS);
+  const factor = f32x4.splat(<f32>1 / <f32>first);
+  for (let j: usize = 0; j < row; j += 16) {
+    let sum = f32x4.splat(0);
+    for (let r = 0; r < first; r++) sum = f32x4.add(sum, v128.load(x + j + <usize>r * row));
+    v128.store(pivots + j, f32x4.mul(sum, factor));
+  }
+}
+
+// @ts-expect-error: decorator
+@inline
+function addFourRows(
+  x: usize,
+  y: usize,
+  row: usize,
+  variant: i32,
+  kind: i32,
+  p0: v128,
+  p1: v128,
+  scratch: usize,
+): void {
+  for (let j: usize = 0; j < row; j += 16) {
+    const at = scratch + j;
+    const from = x + j;
+    const x0 = v128.load(from);
+    const x1 = v128.load(from + row);
+    const x2 = v128.load(from + 2 * row);
+    const x3 = v128.load(from + 3 * row);
+    if (variant != NO_OUTPUT) {
+      const scale = v128.load(at + SCALE * row);
+      const shift = v128.load(at + SHIFT * row);
+      const to = y + j;
+      v128.store(to, activate(madd(x0, scale, shift), variant, kind, p0, p1));
+      v128.store(to + row, activate(madd(x1, scale, shift), variant, kind, p0, p1));
+      v128.store(to + 2 * row, activate(madd(x2, scale, shift), variant, kind, p0, p1));
+      v128.store(to + 3 * row, activate(madd(x3, scale, shift), variant, kind, p0, p1));
+    }
+    const pivot = v128.load(at);
+    const d0 = f32x4.sub(x0, pivot);
+    const d1 = f32x4.sub(x1, pivot);
+    const d2 = f32x4.sub(x2, pivot);
+    const d3 = f32x4.sub(x3, pivot);
+    const sum = f32x4.add(f32x4.add(d0, d1), f32x4.add(d2, d3));
+    const squares = f32x4.add(madd(d1, d1, f32x4.mul(d0, d0)), madd(d3, d3, f32x4.mul(d2, d2)));
+    v128.store(at + SUM * row, f32x4.add(v128.load(at + SUM * row), sum));
+    v128.store(at + SQUARES * row, f32x4.add(v128.load(at + SQUARES * row), squares));
+  }
+}
+
+/** One row of `count` floats, `count` ≤ period. */
+// @ts-expect-error: decorator
+@inline
+function addRow(
+  x: usize,
+  y: usize,
+  count: i32,
+  row: usize,
+  variant: i32,
+  kind: i32,
+  p0: v128,
+  p1: v128,
+  scratch: usize,
+): void {
+  let j: usize = 0;
+  for (; count > 0; count -= 4, j += 16) {
+    const at = scratch + j;
+    const value = count >= 4 ? v128.load(x + j) : loadTail(x + j, count);
+    if (variant != NO_OUTPUT) {
+      const z = madd(value, v128.load(at + SCALE * row), v128.load(at + SHIFT * row));
+      const result = activate(z, variant, kind, p0, p1);
+      if (count >= 4) v128.store(y + j, result);
+      else storeTail(y + j, result, count);
+    }
+    const d = f32x4.sub(value, v128.load(at));
+    v128.store(at + SUM * row, f32x4.add(v128.load(at + SUM * row), d));
+    v128.store(at + SQUARES * row, madd(d, d, v128.load(at + SQUARES * row)));
+  }
+}
+
+/** Adds a block of n rows to the `lanes` first lanes, which hold `before` rows, and moves their pivots. */
+function merge(scratch: usize, period: i32, lanes: i32, before: i32, n: i32): void {
+  const perBlock = <f64>1 / <f64>n;
+  const share = <f64>n / <f64>(before + n);
+  const between = <f64>before * share;
+  for (let j = 0; j < lanes; j++) {
+    const at = scratch + (<usize>j << 2);
+    const row = <usize>period << 2;
+    const sum = <f64>load<f32>(at + SUM * row);
+    const squares = <f64>load<f32>(at + SQUARES * row);
+    const means = table(scratch, period, MEAN) + (<usize>j << 3);
+    const mean = load<f64>(means);
+    const shift = sum * perBlock;
+    const gap = <f64>load<f32>(at) + shift - mean;
+    const moved = mean + gap * share;
+    const deviations = means + 2 * row;
+    store<f64>(deviations, load<f64>(deviations) + max(squares - sum * shift, 0) + gap * gap * between);
+    store<f64>(means, moved);
+    store<f32>(at, <f32>moved);
+    store<f32>(at + SUM * row, 0);
+    store<f32>(at + SQUARES * row, 0);
+  }
+}
+
+/** Joins the lanes of each channel: lane j has one value in every full row and one more if j < rest. */
+function finish(
+  scratch: usize,
+  count: i32,
+  channels: i32,
+  period: i32,
+  mean: usize,
+  spread: usize,
+  spreadKind: i32,
+): void {
+  const rows = count / period;
+  const rest = count - rows * period;
+  const means = table(scratch, period, MEAN);
+  const deviations = table(scratch, period, DEVIATION);
+  for (let c = 0; c < channels; c++) {
+    let total: f64 = 0;
+    let center: f64 = 0;
+    let deviation: f64 = 0;
+    for (let j = c; j < period; j += channels) {
+      const n = <f64>(rows + i32(j < rest));
+      if (n == 0) break;
+      const gap = load<f64>(means + (<usize>j << 3)) - center;
+      deviation += load<f64>(deviations + (<usize>j << 3)) + (gap * gap * total * n) / (total + n);
+      total += n;
+      center += (gap * n) / total;
+    }
+    const value =
+      spreadKind == STANDARD_DEVIATION ? (total > 1 ? sqrt<f64>(deviation / (total - 1)) : 0) : deviation / total;
+    store<f32>(mean + (<usize>c << 2), <f32>center);
+    store<f32>(spread + (<usize>c << 2), <f32>value);
+  }
+}
