@@ -1,0 +1,53 @@
+import { tensor } from "@tensorflow/tfjs-core";
+import { beforeAll, describe, expect, it } from "vitest";
+import { type Binary, initializeKernels, view } from "../../src/kernels/heap.ts";
+import { statisticsPerImage } from "../../src/kernels/statistics.ts";
+import { checkOp, randomInput } from "./gradcheck.ts";
+
+function naiveStatistics(x: Float64Array, images: number, channels: number) {
+  const rows = x.length / images / channels;
+  const mean = new Float64Array(images * channels);
+  const std = new Float64Array(images * channels);
+  const at = (i: number): number => Math.floor(i / channels / rows) * channels + (i % channels);
+  x.forEach((value, i) => {
+    mean[at(i)]! += value / rows;
+  });
+  x.forEach((value, i) => {
+    std[at(i)]! += (value - mean[at(i)]!) ** 2 / (rows - 1);
+  });
+  return { mean, std: std.map(Math.sqrt) };
+}
+
+describe.each<Binary>(["baseline", "relaxed"])("%s", (binary) => {
+  beforeAll(async () => {
+    await initializeKernels({ binary });
+  });
+
+  const shapes = [
+    [1, 2, 1],
+    [2, 1, 2, 3],
+    [3, 5, 7, 1],
+    [2, 5, 7, 3],
+    [2, 8, 8, 4],
+    [5, 3, 11, 17],
+    [2, 32, 33, 3],
+    [2, 40, 9],
+  ];
+  it.each(shapes.map((shape) => [shape] as const))("statisticsPerImage of %j", (shape) => {
+    const [images, channels] = [shape[0]!, shape.at(-1)!];
+    for (const output of ["mean", "std"] as const) {
+      checkOp({
+        inputs: [randomInput(shape, 1, 3, 2)],
+        run: ([x]) => statisticsPerImage(x!)[output],
+        naive: ([x]) => naiveStatistics(x!, images, channels)[output],
+        samples: 30,
+      });
+    }
+  });
+
+  it("has no spread on one row", () => {
+    const { mean, std } = statisticsPerImage(tensor([1, 2, 3, 4], [2, 1, 2]));
+    expect([...view(mean)]).toEqual([1, 2, 3, 4]);
+    expect([...view(std)]).toEqual([0, 0, 0, 0]);
+  });
+});
