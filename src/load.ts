@@ -15,7 +15,7 @@ export interface LoadOptions {
  * @throws GenieError `malformed-file`, `unsupported-operator`, `dynamic-shape`, `invalid-model`.
  */
 export async function loadModel(bytes: Uint8Array, { inputShape }: LoadOptions = {}): Promise<Graph> {
-  const graph = fuseActivations(importOnnx(bytes, inputShape ? { inputShape } : {}));
+  const graph = importOnnx(bytes, inputShape ? { inputShape } : {});
   validate(graph);
-  return graph;
+  return fuseActivations(graph);
 }

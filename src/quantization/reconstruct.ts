@@ -48,7 +48,7 @@ export async function reconstruct(
   await initializeKernels();
   const folded = foldBatchNorm(graph);
   const bits = assignBits(folded, settings);
-  const blocks = findBlocks(folded);
+  const blocks = findBlocks(withoutSoftmax(folded));
   const breathe = createBreather(settings.signal);
   const model: QuantizedGraph = {
     graph: { ...folded, constants: new Map(folded.constants) },
@@ -97,6 +97,16 @@ export async function reconstruct(
   return { model, blocks: reports };
 }
 
+/**
+ * The network up to its scores: a block is trained to give scores and not probabilities, whose differences vanish
+ * where the softmax saturates.
+ */
+function withoutSoftmax(graph: Graph): Graph {
+  const last = graph.nodes.at(-1);
+  if (last?.op !== "softmax" || last.output !== graph.outputs[0]) return graph;
+  return { ...graph, nodes: graph.nodes.slice(0, -1), outputs: [last.inputs[0]!] };
+}
+
 /** ‖a − b‖² summed over channels, averaged over the rest. */
 function meanError(a: Images, b: Images): number {
   let sum = 0;
@@ -109,7 +119,14 @@ function requireFitting(images: Images, graph: Graph): void {
   const fits =
     images.shape.length === expected.length &&
     expected.every((size, axis) => axis === 0 || images.shape[axis] === size);
-  if (!fits || graph.inputs.length !== 1) {
+  if (graph.inputs.length !== 1 || graph.outputs.length !== 1) {
+    throw new GenieError(
+      "invalid-model",
+      `"${graph.name}" has ${graph.inputs.length} inputs and ${graph.outputs.length} outputs; ` +
+        "networks with one of each can be reconstructed",
+    );
+  }
+  if (!fits) {
     throw new GenieError(
       "invalid-data",
       `calibration images have shape [${images.shape}], but "${graph.name}" takes [${["N", ...expected.slice(1)]}]`,

@@ -1,0 +1,121 @@
+import { memory } from "@tensorflow/tfjs-core";
+import { beforeAll, describe, expect, test } from "vitest";
+import { predict } from "../../src/evaluate.ts";
+import { fuseActivations } from "../../src/ir/fuse.ts";
+import type { QuantizedGraph } from "../../src/ir/graph.ts";
+import { quantRange } from "../../src/ir/graph.ts";
+import { type Binary, initializeKernels } from "../../src/kernels/heap.ts";
+import { reconstruct } from "../../src/quantization/reconstruct.ts";
+import { betaAt, errorWeight } from "../../src/quantization/train.ts";
+import { mobileNetV2, residual } from "../ir/builders.ts";
+
+const graph = fuseActivations(residual(2));
+const [, height, width, channels] = graph.inputs[0]!.shape as [number, number, number, number];
+const images = {
+  shape: [24, height, width, channels],
+  data: Float32Array.from(
+    { length: 24 * height * width * channels },
+    (_, i) => Math.sin(0.7 * i) + Math.cos(0.013 * i),
+  ),
+};
+const quick = {
+  weightBits: 3,
+  activationBits: 4,
+  iterations: 150,
+  batchSize: 8,
+  seed: 1,
+  roundingLearningRate: 1e-2,
+};
+
+describe("schedule of the regularizer", () => {
+  const settings = { iterations: 100, warmup: 0.2, beta: [20, 2] as const };
+  test("off for the first fifth, then β falls linearly from 20 to 2", () => {
+    expect(betaAt(0, settings)).toBeNull();
+    expect(betaAt(19, settings)).toBeNull();
+    expect(betaAt(20, settings)).toBe(20);
+    expect(betaAt(60, settings)).toBeCloseTo(11, 12);
+    expect(betaAt(100, settings)).toBeCloseTo(2, 12);
+  });
+
+  test("the error is summed over channels and averaged over the rest", () => {
+    expect(errorWeight([8, 4, 4, 16])).toBeCloseTo(1 / (8 * 4 * 4), 12);
+    expect(errorWeight([8, 10])).toBeCloseTo(1 / 8, 12);
+  });
+});
+
+describe.each<Binary>(["baseline", "relaxed"])("reconstruct, %s", (binary) => {
+  beforeAll(() => initializeKernels({ binary }));
+
+  test("learned rounding beats rounding to nearest, block by block and at the output", async () => {
+    const trained = await reconstruct(graph, images, quick);
+    const nearest = await reconstruct(graph, images, { ...quick, iterations: 0 });
+    const float = await predict(graph, images);
+    const error = async (model: QuantizedGraph): Promise<number> => {
+      const { data } = await predict(model, images);
+      return data.reduce((sum, value, i) => sum + (value - float.data[i]!) ** 2, 0);
+    };
+    expect(await error(trained.model)).toBeLessThan(0.7 * (await error(nearest.model)));
+    const total = (losses: number[]): number => losses.reduce((a, b) => a + b, 0);
+    expect(total(trained.blocks.map((block) => block.loss))).toBeLessThan(
+      total(nearest.blocks.map((block) => block.loss)),
+    );
+  });
+
+  test("every layer has integer weights inside its grid, every layer input but the first a quantizer", async () => {
+    const { model } = await reconstruct(fuseActivations(mobileNetV2()), images3(), {
+      ...quick,
+      iterations: 2,
+    });
+    const layers = model.graph.nodes.filter((node) => /conv2d|Conv2d|dense/.test(node.op));
+    expect(model.weights.size).toBe(layers.length);
+    for (const { data, params } of model.weights.values()) {
+      const { qmin, qmax } = quantRange(params);
+      expect(Math.min(...data)).toBeGreaterThanOrEqual(qmin);
+      expect(Math.max(...data)).toBeLessThanOrEqual(qmax);
+      for (const zero of params.zeroPoint) expect(zero >= qmin && zero <= qmax).toBe(true);
+      for (const step of params.scale) expect(step).toBeGreaterThan(0);
+    }
+    const quantizedInputs = new Set(layers.slice(1).map((layer) => layer.inputs[0]!));
+    expect(new Set(model.activations.keys())).toEqual(quantizedInputs);
+  });
+
+  test("symmetric weights have zero points of 0", async () => {
+    const { model } = await reconstruct(graph, images, { ...quick, iterations: 2, symmetricWeights: true });
+    for (const { params } of model.weights.values()) {
+      expect(params.signed).toBe(true);
+      expect([...params.zeroPoint].every((zero) => zero === 0)).toBe(true);
+    }
+  });
+
+  test("same seed, same bits; nothing leaks", async () => {
+    const before = memory().numTensors;
+    const a = await reconstruct(graph, images, { ...quick, iterations: 20 });
+    const b = await reconstruct(graph, images, { ...quick, iterations: 20 });
+    expect([...b.model.weights]).toEqual([...a.model.weights]);
+    expect([...b.model.activations]).toEqual([...a.model.activations]);
+    expect(memory().numTensors).toBe(before);
+  });
+
+  test("frozen step sizes stay at the search's", async () => {
+    const frozen = await reconstruct(graph, images, { ...quick, iterations: 20, learnStepSize: false });
+    const initial = await reconstruct(graph, images, { ...quick, iterations: 0 });
+    for (const [name, { params }] of frozen.model.weights) {
+      expect(params.scale).toEqual(initial.model.weights.get(name)!.params.scale);
+    }
+  });
+
+  test("images of another shape are refused by name", async () => {
+    const wrong = {
+      shape: [2, height + 1, width, channels],
+      data: new Float32Array(2 * (height + 1) * width * channels),
+    };
+    await expect(reconstruct(graph, wrong, quick)).rejects.toMatchObject({ code: "invalid-data" });
+  });
+});
+
+/** Inputs for the MobileNetV2-like network. */
+function images3(): typeof images {
+  const [, h, w, c] = mobileNetV2().inputs[0]!.shape as [number, number, number, number];
+  const data = Float32Array.from({ length: 8 * h * w * c }, (_, i) => Math.sin(0.7 * i));
+  return { shape: [8, h, w, c], data };
+}

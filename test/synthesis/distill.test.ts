@@ -1,0 +1,82 @@
+import { memory } from "@tensorflow/tfjs-core";
+import { beforeAll, describe, expect, test } from "vitest";
+import { GenieError } from "../../src/errors.ts";
+import { fuseActivations } from "../../src/ir/fuse.ts";
+import { type Binary, initializeKernels } from "../../src/kernels/heap.ts";
+import type { Progress } from "../../src/progress.ts";
+import { synthesize } from "../../src/synthesis/distill.ts";
+import { residual } from "../ir/builders.ts";
+
+const graph = fuseActivations(residual());
+const small = { images: 6, batchSize: 4, iterations: 12, seed: 3, latents: 32 };
+
+describe.each<Binary>(["baseline", "relaxed"])("synthesize, %s", (binary) => {
+  beforeAll(() => initializeKernels({ binary }));
+
+  test.each(["genie", "generator", "pixels"] as const)("mode %s lowers the statistics loss", async (mode) => {
+    const losses: number[] = [];
+    await synthesize(graph, {
+      ...small,
+      images: 8,
+      batchSize: 8,
+      iterations: 60,
+      mode,
+      onProgress: (progress) => {
+        if (progress.stage === "synthesis") losses.push(progress.loss);
+      },
+    });
+    const mean = (values: number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+    expect(losses).toHaveLength(60);
+    expect(mean(losses.slice(-10))).toBeLessThan(0.8 * mean(losses.slice(0, 5)));
+  });
+
+  test("same seed, same bits; another seed, other images; batches differ", async () => {
+    const a = await synthesize(graph, small);
+    const b = await synthesize(graph, small);
+    const c = await synthesize(graph, { ...small, seed: 4 });
+    expect(a.shape).toEqual([6, ...graph.inputs[0]!.shape.slice(1)]);
+    expect(b.data).toEqual(a.data);
+    expect(c.data).not.toEqual(a.data);
+    const stride = a.data.length / 6;
+    expect(a.data.subarray(0, stride)).not.toEqual(a.data.subarray(4 * stride, 5 * stride));
+  });
+
+  test("releases every tensor", async () => {
+    const before = memory().numTensors;
+    await synthesize(graph, { ...small, iterations: 2 });
+    expect(memory().numTensors).toBe(before);
+  });
+
+  test("reports every iteration and hands over every batch", async () => {
+    const events: Progress[] = [];
+    const batches: number[] = [];
+    await synthesize(graph, {
+      ...small,
+      onProgress: (progress) => events.push(progress),
+      onBatch: (batch) => batches.push(batch.shape[0]!),
+    });
+    expect(events).toHaveLength(2 * small.iterations);
+    expect(events.at(-1)!.fraction).toBe(1);
+    expect(batches).toEqual([4, 2]);
+  });
+
+  test("stops when asked to and releases every tensor", async () => {
+    const before = memory().numTensors;
+    const controller = new AbortController();
+    const work = synthesize(graph, {
+      ...small,
+      iterations: 1000,
+      signal: controller.signal,
+      onProgress: (progress) => {
+        if (progress.stage === "synthesis" && progress.iteration === 3) controller.abort();
+      },
+    });
+    await expect(work).rejects.toMatchObject({ name: "GenieError", code: "aborted" });
+    expect(memory().numTensors).toBe(before);
+  });
+
+  test("refuses a model without BatchNorm", async () => {
+    const bare = { ...graph, nodes: graph.nodes.filter((node) => node.op !== "batchNorm") };
+    await expect(synthesize(bare, small)).rejects.toBeInstanceOf(GenieError);
+  });
+});
