@@ -45,13 +45,13 @@ export function exportOnnx(model: Graph | QuantizedGraph, { metadata = {} }: Exp
   const writer = new GraphWriter(graph, shapes, weights);
 
   const inputs = graph.inputs.map(({ name }) => {
-    const layout: Layout = shapes.get(name)!.length === 4 ? "nchw" : "literal";
+    const layout = publicLayout(shapes.get(name)!);
     writer.hold(name, layout, name);
     return valueInfo(name, shapes.get(name)!, layout);
   });
   for (const node of graph.nodes) writeNode(node, writer);
   const outputs = graph.outputs.map((name) => {
-    const layout = writer.layoutOf(name);
+    const layout = publicLayout(shapes.get(name)!);
     const held = writer.read(name, layout);
     // A transposition that the file does without has left no tensor of the output's name.
     if (held !== name) writer.file.addNode("Identity", `${name}/Identity`, [held], name);
@@ -74,6 +74,11 @@ export function exportOnnx(model: Graph | QuantizedGraph, { metadata = {} }: Exp
     metadataProps: Object.entries(entries).map(([key, value]) => ({ key, value })),
   });
   return toBinary(ModelProtoSchema, file);
+}
+
+/** The layout of the network's own inputs and outputs. */
+function publicLayout(shape: readonly number[]): Layout {
+  return shape.length === 4 ? "nchw" : "literal";
 }
 
 function valueInfo(

@@ -29,8 +29,9 @@ const writers: NodeWriters = {
   batchNorm: writeBatchNorm,
   activation: (node, writer) => {
     const layout = writer.layoutOf(node.inputs[0]!);
-    writer.addActivation(node.activation, node.name, writer.read(node.inputs[0]!, layout), node.output);
-    writer.hold(node.output, layout, node.output);
+    const output = writer.nameFor(node.output, layout);
+    writer.addActivation(node.activation, node.name, writer.read(node.inputs[0]!, layout), output);
+    writer.hold(node.output, layout, output);
   },
   add: (node, writer) => writeBinary(node, writer, "Add"),
   multiply: (node, writer) => writeBinary(node, writer, "Mul"),
@@ -65,8 +66,9 @@ const writers: NodeWriters = {
     const layout = writer.layoutOf(node.inputs[0]!);
     const input = writer.read(node.inputs[0]!, layout);
     const axis = layout === "nchw" ? 1 : writer.shapeOf(node.output).length - 1;
-    addQuantizeDequantize(writer.file, node.name, input, node.output, node.params, axis);
-    writer.hold(node.output, layout, node.output);
+    const output = writer.nameFor(node.output, layout);
+    addQuantizeDequantize(writer.file, node.name, input, output, node.params, axis);
+    writer.hold(node.output, layout, output);
   },
 };
 

@@ -1,5 +1,5 @@
 /** An ONNX graph under construction: nodes and initializers with unique names, nothing about our own Graph. */
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import { freshName } from "../../ir/rewrite.ts";
 import { packInt4 } from "./int4.ts";
 import {

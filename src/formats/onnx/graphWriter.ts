@@ -60,6 +60,14 @@ export class GraphWriter {
     return asked.some((value) => this.layoutOf(value) === "nchw") ? "nchw" : "literal";
   }
 
+  /**
+   * What to call `value`, which a node is about to write, in the file: its own name, unless that has to be kept
+   * for the transposed value because the network's outputs are NCHW.
+   */
+  nameFor(value: string, layout: Layout): string {
+    return layout === "literal" && this.#isImageOutput(value) ? this.file.freshValue(`${value}_nhwc`) : value;
+  }
+
   /** From now on `value` is what the file calls `fileName`. */
   hold(value: string, layout: Layout, fileName: string): void {
     this.#held.set(value, { [layout]: fileName });
@@ -72,7 +80,10 @@ export class GraphWriter {
     const name = held[layout];
     if (name !== undefined) return name;
     const source = (layout === "nchw" ? held.literal : held.nchw)!;
-    const transposed = this.file.freshValue(`${value}_${layout === "nchw" ? "nchw" : "nhwc"}`);
+    const transposed =
+      layout === "nchw" && this.#isImageOutput(value)
+        ? value
+        : this.file.freshValue(`${value}_${layout === "nchw" ? "nchw" : "nhwc"}`);
     const perm = { ints: layout === "nchw" ? NCHW : NHWC };
     this.file.addNode("Transpose", `${transposed}/Transpose`, [source], transposed, { perm });
     held[layout] = transposed;
@@ -137,44 +148,51 @@ export class GraphWriter {
     attributes: Record<string, Attribute> = {},
   ): void {
     const activation = node.op !== "activation" && "activation" in node ? node.activation : undefined;
-    const output = activation ? this.file.freshValue(`${node.output}_linear`) : node.output;
-    this.file.addNode(opType, node.name, inputs, output, attributes);
-    if (activation) this.addActivation(activation, `${node.name}/${activation.kind}`, output, node.output);
-    this.hold(node.output, layout, node.output);
+    const output = this.nameFor(node.output, layout);
+    const linear = activation ? this.file.freshValue(`${node.output}_linear`) : output;
+    this.file.addNode(opType, node.name, inputs, linear, attributes);
+    if (activation) this.addActivation(activation, `${node.name}/${activation.kind}`, linear, output);
+    this.hold(node.output, layout, output);
   }
 
   addActivation(activation: Activation, name: string, input: string, output: string): void {
-    const { file } = this;
+    const [opType, operands, attributes] = this.#activationOperator(activation, output);
+    this.file.addNode(opType, name, [input, ...operands], output, attributes);
+  }
+
+  #isImageOutput(value: string): boolean {
+    return this.#graph.outputs.includes(value) && this.shapeOf(value).length === 4;
+  }
+
+  #activationOperator(
+    activation: Activation,
+    output: string,
+  ): [opType: string, operands: string[], attributes: Record<string, Attribute>] {
     switch (activation.kind) {
       case "relu":
-        return file.addNode("Relu", name, [input], output);
+        return ["Relu", [], {}];
       case "clip": {
-        // An absent bound is none; trailing ones are left out.
-        const bounds = [
-          this.#bound(`${output}_min`, activation.min),
-          this.#bound(`${output}_max`, activation.max),
-        ];
-        return file.addNode("Clip", name, [input, ...bounds], output);
+        const { min, max } = activation;
+        return ["Clip", [this.#bound(`${output}_min`, min), this.#bound(`${output}_max`, max)], {}];
       }
       case "leakyRelu":
-        return file.addNode("LeakyRelu", name, [input], output, { alpha: { float: activation.alpha } });
+        return ["LeakyRelu", [], { alpha: { float: activation.alpha } }];
       case "sigmoid":
-        return file.addNode("Sigmoid", name, [input], output);
+        return ["Sigmoid", [], {}];
       case "tanh":
-        return file.addNode("Tanh", name, [input], output);
-      case "hardSigmoid":
-        return file.addNode("HardSigmoid", name, [input], output, {
-          alpha: { float: activation.alpha },
-          beta: { float: activation.beta },
-        });
+        return ["Tanh", [], {}];
+      case "hardSigmoid": {
+        const { alpha, beta } = activation;
+        return ["HardSigmoid", [], { alpha: { float: alpha }, beta: { float: beta } }];
+      }
       case "hardSwish":
-        return file.addNode("HardSwish", name, [input], output);
+        return ["HardSwish", [], {}];
     }
   }
 
+  /** An operand of Clip; none (an empty name) for an infinite bound. */
   #bound(name: string, value: number): string {
-    if (!Number.isFinite(value)) return "";
-    return this.floats(name, [], Float32Array.of(value));
+    return Number.isFinite(value) ? this.floats(name, [], Float32Array.of(value)) : "";
   }
 
   /** A new initializer of floats. */
