@@ -13,3 +13,6 @@ export { fakeQuantize, fakeQuantizeGradient, mixInputs, quantizeDequantize } fro
 export { hardRound, initialLogits, softRound, softRoundGradient } from "./rounding";
 export { adamUpdate } from "./adam";
 export { gather, quantizationScore, valueRange } from "./scalesearch";
+export { matMul, matMulScratch } from "./gemm";
+export { conv2d, conv2dInputGradient, conv2dInputGradientScratch, conv2dScratch, convHeaderBytes } from "./conv2d";
+export { conv2dFilterGradient, conv2dFilterGradientScratch } from "./conv2dFilter";

@@ -1,4 +1,4 @@
-/** The last one to three floats of an array, as a vector. */
+/** Parts and sums of vectors: the last one to three floats of an array, lane masks, sums over lanes. */
 
 /** `count` floats (1 to 3) at `at`; the lanes above are 0. */
 // @ts-expect-error: decorator
@@ -24,4 +24,15 @@ export function storeTail(at: usize, lanes: v128, count: i32): void {
 @inline
 export function firstLanes(count: i32): v128 {
   return i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(count));
+}
+
+/** Sum of four lanes in f64. */
+// @ts-expect-error: decorator
+@inline
+export function laneSum(x: v128): f64 {
+  return (
+    <f64>f32x4.extract_lane(x, 0) +
+    <f64>f32x4.extract_lane(x, 1) +
+    (<f64>f32x4.extract_lane(x, 2) + <f64>f32x4.extract_lane(x, 3))
+  );
 }
