@@ -1,0 +1,115 @@
+/**
+ * The register tile that all dense arithmetic runs on: C[4×8] (+)= A[4×K] · B[K×8].
+ *
+ * GEMM, convolution and both of its gradients differ only in how they walk A, so the walk is an argument. The
+ * tile is 4×8 because eight accumulators are what two FMA units of latency 4 keep in flight, and because 5×8 and
+ * unrolling by k made V8 spill: both halved the rate.
+ */
+import { madd } from "./madd";
+
+/** Columns of C that one tile computes, and so the width of a packed panel of B. */
+export const TILE_COLUMNS: i32 = 8;
+/** Rows of C that one tile computes. */
+export const TILE_ROWS: i32 = 4;
+
+/**
+ * Where A's elements k = 0, 1, … of a row lie, from the row's base address: `outer` segments, `outerStride` bytes
+ * apart, each of `inner` segments, `innerStride` bytes apart, each of `run` elements, `step` bytes apart.
+ */
+@unmanaged
+export class Walk {
+  outer: i32;
+  outerStride: usize;
+  inner: i32;
+  innerStride: usize;
+  run: i32;
+  step: usize;
+}
+
+/** Bytes of a Walk, with room to keep what follows it aligned to 16. */
+export const WALK_BYTES: usize = 32;
+
+/** A walk over one run. */
+export function setRun(walk: Walk, run: i32, step: usize): void {
+  walk.outer = 1;
+  walk.outerStride = 0;
+  walk.inner = 1;
+  walk.innerStride = 0;
+  walk.run = run;
+  walk.step = step;
+}
+
+/**
+ * c_i[j] = Σ_k a_i[walk(k)] · b[k][j] for i < 4, j < 8; added to what C holds if `accumulate`.
+ *
+ * @param b packed panel [K][8]
+ */
+export function tile4x8(
+  a0: usize, a1: usize, a2: usize, a3: usize, walk: Walk, b: usize,
+  c0: usize, c1: usize, c2: usize, c3: usize, accumulate: bool,
+): void {
+  let s00 = f32x4.splat(0);
+  let s01 = f32x4.splat(0);
+  let s10 = f32x4.splat(0);
+  let s11 = f32x4.splat(0);
+  let s20 = f32x4.splat(0);
+  let s21 = f32x4.splat(0);
+  let s30 = f32x4.splat(0);
+  let s31 = f32x4.splat(0);
+  const run = walk.run;
+  const step = walk.step;
+  const inner = walk.inner;
+  const innerSkip = walk.innerStride - <usize>run * step;
+  const outerSkip = walk.outerStride - <usize>inner * walk.innerStride;
+  for (let o = walk.outer; o > 0; o--) {
+    for (let i = inner; i > 0; i--) {
+      for (let k = run; k > 0; k--) {
+        const b0 = v128.load(b);
+        const b1 = v128.load(b, 16);
+        let x = v128.load32_splat(a0);
+        s00 = madd(x, b0, s00);
+        s01 = madd(x, b1, s01);
+        x = v128.load32_splat(a1);
+        s10 = madd(x, b0, s10);
+        s11 = madd(x, b1, s11);
+        x = v128.load32_splat(a2);
+        s20 = madd(x, b0, s20);
+        s21 = madd(x, b1, s21);
+        x = v128.load32_splat(a3);
+        s30 = madd(x, b0, s30);
+        s31 = madd(x, b1, s31);
+        a0 += step;
+        a1 += step;
+        a2 += step;
+        a3 += step;
+        b += 32;
+      }
+      a0 += innerSkip;
+      a1 += innerSkip;
+      a2 += innerSkip;
+      a3 += innerSkip;
+    }
+    a0 += outerSkip;
+    a1 += outerSkip;
+    a2 += outerSkip;
+    a3 += outerSkip;
+  }
+  if (accumulate) {
+    s00 = f32x4.add(s00, v128.load(c0));
+    s01 = f32x4.add(s01, v128.load(c0, 16));
+    s10 = f32x4.add(s10, v128.load(c1));
+    s11 = f32x4.add(s11, v128.load(c1, 16));
+    s20 = f32x4.add(s20, v128.load(c2));
+    s21 = f32x4.add(s21, v128.load(c2, 16));
+    s30 = f32x4.add(s30, v128.load(c3));
+    s31 = f32x4.add(s31, v128.load(c3, 16));
+  }
+  v128.store(c0, s00);
+  v128.store(c0, s01, 16);
+  v128.store(c1, s10);
+  v128.store(c1, s11, 16);
+  v128.store(c2, s20);
+  v128.store(c2, s21, 16);
+  v128.store(c3, s30);
+  v128.store(c3, s31, 16);
+}

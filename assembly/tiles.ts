@@ -1,0 +1,82 @@
+/** Many rows times many packed panels, tile by tile, edges included. */
+import { tile4x8, TILE_COLUMNS, TILE_ROWS, Walk } from "./microkernel";
+
+/** Bytes of an entry of a row table: u32 byte offset of the row in A, u32 byte offset in C. */
+export const ROW_BYTES: usize = 8;
+/** Bytes of the tile that edges are computed in. */
+export const EDGE_BYTES: usize = <usize>TILE_ROWS * TILE_COLUMNS * 4;
+
+// @ts-expect-error: decorator
+@inline
+export function setRow(rows: usize, index: i32, a: usize, c: usize): void {
+  const entry = rows + <usize>index * ROW_BYTES;
+  store<u32>(entry, <u32>a);
+  store<u32>(entry, <u32>c, 4);
+}
+
+/** Bytes of a row table of `count` rows; what follows it stays aligned to 16. */
+export function rowTableBytes(count: i32): usize {
+  return (<usize>count * ROW_BYTES + 15) & ~15;
+}
+
+/** Bytes of one packed panel of B. */
+export function panelBytes(depth: i32): usize {
+  return <usize>depth * TILE_COLUMNS * 4;
+}
+
+/** Bytes of all packed panels of a B of [depth, columns]. */
+export function packedBytes(depth: i32, columns: i32): usize {
+  return <usize>((columns + TILE_COLUMNS - 1) / TILE_COLUMNS) * panelBytes(depth);
+}
+
+/**
+ * C[count × columns] (+)= A · B, where row i of A starts at a + rows[i].a and row i of C at c + rows[i].c.
+ *
+ * A panel of B stays in L1 while all rows pass; the caller keeps `count` so small that A's rows stay in L2.
+ *
+ * @param b packed panels, one for each 8 columns
+ * @param edge EDGE_BYTES of scratch
+ */
+export function multiplyRows(
+  rows: usize, count: i32, a: usize, walk: Walk, b: usize, depth: i32, c: usize, columns: i32, accumulate: bool, edge: usize,
+): void {
+  for (let column = 0; column < columns; column += TILE_COLUMNS) {
+    const width = min(TILE_COLUMNS, columns - column);
+    const whole = width == TILE_COLUMNS ? count & ~(TILE_ROWS - 1) : 0;
+    let entry = rows;
+    for (let row = 0; row < whole; row += TILE_ROWS) {
+      tile4x8(
+        a + load<u32>(entry), a + load<u32>(entry, 8), a + load<u32>(entry, 16), a + load<u32>(entry, 24), walk, b,
+        c + load<u32>(entry, 4), c + load<u32>(entry, 12), c + load<u32>(entry, 20), c + load<u32>(entry, 28), accumulate,
+      );
+      entry += <usize>TILE_ROWS * ROW_BYTES;
+    }
+    for (let row = whole; row < count; row += TILE_ROWS) {
+      edgeTile(entry, min(TILE_ROWS, count - row), width, a, walk, b, c, accumulate, edge);
+      entry += <usize>TILE_ROWS * ROW_BYTES;
+    }
+    b += panelBytes(depth);
+    c += TILE_COLUMNS * 4;
+  }
+}
+
+/** A tile of which only `height` rows and `width` columns exist: computed whole, aside, and stored in part. */
+function edgeTile(
+  entry: usize, height: i32, width: i32, a: usize, walk: Walk, b: usize, c: usize, accumulate: bool, edge: usize,
+): void {
+  // Rows that do not exist repeat the last one.
+  const a0 = a + load<u32>(entry);
+  const a1 = height > 1 ? a + load<u32>(entry, 8) : a0;
+  const a2 = height > 2 ? a + load<u32>(entry, 16) : a1;
+  const a3 = height > 3 ? a + load<u32>(entry, 24) : a2;
+  tile4x8(a0, a1, a2, a3, walk, b, edge, edge + 32, edge + 64, edge + 96, false);
+  for (let row = 0; row < height; row++) {
+    const target = c + load<u32>(entry, 4);
+    for (let column: usize = 0; column < <usize>width * 4; column += 4) {
+      const value = load<f32>(edge + column);
+      store<f32>(target + column, accumulate ? load<f32>(target + column) + value : value);
+    }
+    entry += ROW_BYTES;
+    edge += TILE_COLUMNS * 4;
+  }
+}
