@@ -129,7 +129,9 @@ describe.each<Binary>(["baseline", "relaxed"])("conv2d, %s", (binary) => {
         count = engine().memory().numDataBuffers;
         return y;
       };
-      engine().tidy(() => grad(twice)(tensor4d(noise(100, 1), shape)));
+      engine().tidy(() => {
+        grad(twice)(tensor4d(noise(100, 1), shape));
+      });
       return count;
     };
     expect(alive(true)).toBe(alive(false) - 1);
