@@ -1,0 +1,50 @@
+/**
+ * ES modules with everything inside: dist/index.js (the facade), dist/cli.js (the command) and what they share.
+ * The wasm binaries and the demo's files become files beside them, found through `import.meta.url`.
+ */
+import { chmod } from "node:fs/promises";
+import commonjs from "@rollup/plugin-commonjs";
+import { nodeResolve } from "@rollup/plugin-node-resolve";
+import { importMetaAssets } from "@web/rollup-plugin-import-meta-assets";
+import esbuild from "rollup-plugin-esbuild";
+import { declarations } from "./rollup/declarations.mjs";
+import { tfjsForEveryRuntime } from "./rollup/tfjs.mjs";
+
+/** Lets a shell run a bundled file by its name. */
+function executable(fileName) {
+  return {
+    name: "executable",
+    renderChunk: (code, chunk) =>
+      chunk.fileName === fileName ? { code: `#!/usr/bin/env node\n${code}`, map: null } : null,
+    writeBundle: ({ dir }) => chmod(`${dir}/${fileName}`, 0o755),
+  };
+}
+
+export default {
+  input: { index: "src/index.ts", cli: "src/cli/main.ts" },
+  output: {
+    dir: "dist",
+    format: "es",
+    chunkFileNames: "chunks/[name]-[hash].js",
+    assetFileNames: "assets/[name]-[hash][extname]",
+  },
+  external: [/^node:/],
+  plugins: [
+    tfjsForEveryRuntime(),
+    nodeResolve({ preferBuiltins: true }),
+    // seedrandom asks for Node's crypto and does without.
+    commonjs({ ignore: ["crypto"] }),
+    esbuild({ target: "es2022" }),
+    importMetaAssets(),
+    executable("cli.js"),
+    declarations({ entry: "index.d.ts", emitted: "build/types", to: "dist/types" }),
+  ],
+  onwarn(warning, warn) {
+    // tfjs-core is one ring of modules, protobuf's helpers ask for a top-level `this`: both work without.
+    const isHarmless = ["CIRCULAR_DEPENDENCY", "THIS_IS_UNDEFINED"].includes(warning.code);
+    const isInLibrary = [warning.id, ...(warning.ids ?? [])].every(
+      (id) => !id || id.includes("node_modules"),
+    );
+    if (!isHarmless || !isInLibrary) warn(warning);
+  },
+};

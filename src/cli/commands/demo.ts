@@ -1,0 +1,114 @@
+/** `genie-wasm demo`: the whole job on the model that comes with the package. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Command } from "commander";
+import { evaluate } from "../../evaluate.ts";
+import { npyNumbers, readNpy } from "../../formats/npy.ts";
+import { exportOnnx } from "../../formats/onnx/export.ts";
+import { normalizeImages } from "../../formats/pixels.ts";
+import { loadModel } from "../../load.ts";
+import { quantize } from "../../quantize.ts";
+import { contactSheet } from "../../report/contactSheet.ts";
+import { formatBytes, formatSeconds, formatShare, formatTable } from "../../report/format.ts";
+import { interruptible } from "../interrupt.ts";
+import {
+  addBitFlags,
+  addReportFlags,
+  addSynthesisFlags,
+  type BitFlags,
+  count,
+  type ReportFlags,
+  type SynthesisFlags,
+} from "../options.ts";
+import { openOutput } from "../output.ts";
+import { createReporter } from "../reporter.ts";
+import { printResult } from "../result.ts";
+import { quantizeOptions } from "./quantize.ts";
+
+const MODEL = new URL("../../../examples/fashion-mnist/fashion-resnet.onnx", import.meta.url);
+const IMAGES = new URL("../../../examples/fashion-mnist/test-images.npy", import.meta.url);
+const LABELS = new URL("../../../examples/fashion-mnist/test-labels.npy", import.meta.url);
+/** What train.py normalized Fashion-MNIST by. */
+const PIXELS = { scale: 255, mean: [0.286], std: [0.353] };
+
+type DemoFlags = ReportFlags & BitFlags & SynthesisFlags & { outputDir: string; iterations?: number };
+
+const HELP = `
+Quantizes a small residual network for Fashion-MNIST to W4A4 with no data, evaluates it before and
+after on 1000 test images, and writes fashion-resnet.w4a4.onnx and fashion-resnet.images.png.
+
+--json: {"command", "output", "contactSheet", "float": {"top1", "top5", "bytes"},
+  "quantized": {"top1", "top5", "bytes"}, "count", "seconds": {"synthesis", "reconstruction", "total"}}
+`;
+
+export function addDemo(program: Command): void {
+  const command = program
+    .command("demo")
+    .summary("quantize the model that comes with this package, with no data")
+    .description("Runs the whole job on a small model that comes with this package.")
+    .option("--output-dir <folder>", "where the files go", ".");
+  addBitFlags(command);
+  addSynthesisFlags(command).option("--iterations <n>", "reconstruction iterations a block", count);
+  addReportFlags(command).addHelpText("after", HELP).action(runDemo);
+}
+
+async function runDemo(flags: DemoFlags): Promise<void> {
+  const started = performance.now();
+  const bits = `w${flags.weightBits}a${flags.activationBits}`;
+  const file = await openOutput(join(flags.outputDir, `fashion-resnet.${bits}.onnx`));
+  const sheet = await openOutput(join(flags.outputDir, "fashion-resnet.images.png"));
+  const [bytes, pixels, classes] = await Promise.all([MODEL, IMAGES, LABELS].map((url) => readFile(url)));
+  const graph = await loadModel(bytes!);
+  const images = normalizeImages(readNpy(pixels!), PIXELS);
+  const labels = npyNumbers(readNpy(classes!));
+  const reporter = createReporter(flags);
+  try {
+    const { before, after, result } = await interruptible(async (signal) => {
+      const work = { onProgress: reporter.onProgress, signal };
+      const before = await evaluate(graph, images, labels, work);
+      const result = await quantize(graph, { ...quantizeOptions(flags), ...work });
+      const after = await evaluate(result.model, images, labels, work);
+      return { before, after, result };
+    });
+    reporter.close();
+    const quantized = exportOnnx(result.model);
+    await file.write(quantized);
+    await sheet.write(contactSheet(result.images, PIXELS));
+    const rows = [
+      { name: "float", ...before, bytes: bytes!.length },
+      { name: bits.toUpperCase(), ...after, bytes: quantized.length },
+    ];
+    const accuracy = ({ top1, top5, bytes }: (typeof rows)[number]) => ({ top1, top5, bytes });
+    const seconds = { ...result.seconds, total: (performance.now() - started) / 1000 };
+    printResult(
+      {
+        command: "demo",
+        output: file.path,
+        contactSheet: sheet.path,
+        float: accuracy(rows[0]!),
+        quantized: accuracy(rows[1]!),
+        count: before.count,
+        seconds,
+      },
+      () =>
+        [
+          formatTable(
+            ["Fashion-MNIST", "top-1", "top-5", "file"],
+            rows.map((row) => [
+              row.name,
+              formatShare(row.top1),
+              formatShare(row.top5),
+              formatBytes(row.bytes),
+            ]),
+          ),
+          "",
+          `${before.count} test images for judging, none for quantizing; ${formatSeconds(seconds.total)} in all`,
+          `wrote ${file.path}`,
+          `wrote ${sheet.path}: the images that were synthesized instead of data`,
+        ].join("\n"),
+      flags,
+    );
+  } finally {
+    reporter.close();
+  }
+}

@@ -1,0 +1,177 @@
+/** `genie-wasm quantize`: a float model in, a low-bit model out. */
+import { basename } from "node:path";
+import type { Command } from "commander";
+import { GenieError } from "../../errors.ts";
+import { exportOnnx } from "../../formats/onnx/export.ts";
+import type { PixelOptions } from "../../formats/pixels.ts";
+import { presets } from "../../presets.ts";
+import type { BlockReport } from "../../quantization/reconstruct.ts";
+import { type QuantizeOptions, quantize } from "../../quantize.ts";
+import { formatBytes, formatLoss, formatSeconds, formatTable } from "../../report/format.ts";
+import { readImages, readModel } from "../input.ts";
+import { interruptible } from "../interrupt.ts";
+import {
+  addBitFlags,
+  addModelFlags,
+  addPixelFlags,
+  addReportFlags,
+  addSynthesisFlags,
+  type BitFlags,
+  count,
+  type ModelFlags,
+  pixelOptions,
+  presetHelp,
+  type ReportFlags,
+  type SynthesisFlags,
+} from "../options.ts";
+import { openOutput } from "../output.ts";
+import { createReporter } from "../reporter.ts";
+import { printResult } from "../result.ts";
+import { createCollector, synthesisOptions, writeImages } from "../synthetic.ts";
+
+export interface QuantizeFlags extends ReportFlags, ModelFlags, BitFlags, SynthesisFlags, PixelOptions {
+  output?: string;
+  data?: string;
+  symmetric?: boolean;
+  iterations?: number;
+}
+
+const HELP = `
+Without --data, calibration images are synthesized from the statistics in the model's BatchNorms.
+The result is ONNX with QuantizeLinear/DequantizeLinear, opset 21, written whole or not at all.
+Ctrl-C keeps the synthetic images that are finished, in <output>.images.npy, for --data.
+
+${presetHelp()}
+Single numbers are overridden by --images, --synthesis-iterations and --iterations. Time grows with
+images × iterations, and with blocks × iterations.
+
+Examples:
+  genie-wasm quantize resnet.onnx                        W4A4, no data → resnet.w4a4.onnx
+  genie-wasm quantize resnet.onnx -w 8 -a 8 --preset fast --symmetric
+  genie-wasm quantize resnet.onnx -w 2 -a 4 --preset best -o small.onnx
+  genie-wasm quantize resnet.onnx --data real.npy --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
+
+--json: {"command", "model", "output", "bytes", "weightBits", "activationBits", "setting", "symmetric",
+  "preset", "seed", "images", "synthetic", "seconds": {"synthesis", "reconstruction", "total"},
+  "blocks": [{"name", "layers", "initialLoss", "loss", "seconds"}]}
+`;
+
+export function addQuantize(program: Command): void {
+  const command = program
+    .command("quantize")
+    .summary("quantize a float model, with no data")
+    .description(
+      "Quantizes a float ONNX model block by block (GENIE), with no data or with a few real images.",
+    )
+    .argument("<model>", "float ONNX file, with its BatchNorms unless --data is given")
+    .option("-o, --output <file.onnx>", "quantized model (default: <model>.w4a4.onnx, by its bits)");
+  addBitFlags(command).option(
+    "--symmetric",
+    "weights with the zero-point in the middle, as int8 runtimes like best",
+  );
+  addSynthesisFlags(command).option("--iterations <n>", "reconstruction iterations a block", count);
+  command.option("--data <file.npy>", "real or kept images [N, H, W, C] instead of synthetic ones");
+  addPixelFlags(command);
+  addModelFlags(command);
+  addReportFlags(command).addHelpText("after", HELP).action(runQuantize);
+}
+
+async function runQuantize(model: string, flags: QuantizeFlags): Promise<void> {
+  const { data, weightBits, activationBits, preset, seed, setting, symmetric = false } = flags;
+  refuseContradictions(flags);
+  const output = flags.output ?? `${basename(model, ".onnx")}.w${weightBits}a${activationBits}.onnx`;
+  const inputs = data ? [model, data] : [model];
+  const file = await openOutput(output, inputs);
+  const kept = data ? undefined : await openOutput(`${output.replace(/\.onnx$/, "")}.images.npy`, inputs);
+  const graph = await readModel(model, flags.inputShape);
+  const images = data ? await readImages(data, graph, pixelOptions(flags)) : undefined;
+  const reporter = createReporter(flags);
+  const collector = createCollector();
+  const options = { ...quantizeOptions(flags), data: images, onBatch: collector.onBatch };
+  try {
+    const result = await interruptible((signal) =>
+      quantize(graph, { ...options, onProgress: reporter.onProgress, signal }),
+    );
+    reporter.close();
+    const bytes = exportOnnx(result.model);
+    await file.write(bytes);
+    const { synthesis, reconstruction } = result.seconds;
+    const count = result.images.shape[0]!;
+    printResult(
+      {
+        command: "quantize",
+        model,
+        output,
+        bytes: bytes.length,
+        weightBits,
+        activationBits,
+        setting,
+        symmetric,
+        preset,
+        seed,
+        images: count,
+        synthetic: !data,
+        seconds: { synthesis, reconstruction, total: synthesis + reconstruction },
+        blocks: result.blocks,
+      },
+      () =>
+        [
+          formatBlocks(result.blocks),
+          "",
+          `wrote ${output}: W${weightBits}A${activationBits}, ${formatBytes(bytes.length)}`,
+          data
+            ? `calibrated on ${count} images of ${data}, in ${formatSeconds(reconstruction)}`
+            : `calibrated on ${count} synthetic images: ` +
+              `${formatSeconds(synthesis)} to synthesize, ${formatSeconds(reconstruction)} to reconstruct`,
+        ].join("\n"),
+      flags,
+    );
+  } catch (error) {
+    reporter.close();
+    if (!(error instanceof GenieError) || error.code !== "aborted") throw error;
+    const finished = collector.finished();
+    if (!kept || !finished) throw new GenieError("aborted", "interrupted; nothing was written");
+    await writeImages(finished, kept);
+    throw new GenieError(
+      "aborted",
+      `interrupted; kept ${finished.shape[0]} finished synthetic images: go on with --data ${kept.path}`,
+    );
+  }
+}
+
+/** What the facade's `quantize` is asked for. */
+export function quantizeOptions(flags: QuantizeFlags): QuantizeOptions {
+  const preset = presets[flags.preset];
+  return {
+    preset: flags.preset,
+    weightBits: flags.weightBits,
+    activationBits: flags.activationBits,
+    setting: flags.setting,
+    symmetricWeights: flags.symmetric ?? false,
+    seed: flags.seed,
+    synthesis: synthesisOptions(flags, preset),
+    reconstruction: { iterations: flags.iterations ?? preset.reconstructionIterations },
+  };
+}
+
+function refuseContradictions({ data, images, scale, mean, std }: QuantizeFlags): void {
+  if (data && images) {
+    throw new GenieError("invalid-option", "--images synthesizes and --data does not: give one of them");
+  }
+  if (!data && (scale ?? mean ?? std)) {
+    throw new GenieError("invalid-option", "--scale, --mean and --std are about the pixels of --data");
+  }
+}
+
+function formatBlocks(blocks: readonly BlockReport[]): string {
+  return formatTable(
+    ["block", "layers", "error before", "after", "seconds"],
+    blocks.map(({ name, layers, initialLoss, loss, seconds }) => [
+      name,
+      String(layers.length),
+      formatLoss(initialLoss),
+      formatLoss(loss),
+      seconds.toFixed(1),
+    ]),
+  );
+}

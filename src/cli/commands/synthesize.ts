@@ -1,0 +1,121 @@
+/** `genie-wasm synthesize`: calibration images from a model's BatchNorm statistics. */
+import { basename } from "node:path";
+import type { Command } from "commander";
+import { GenieError } from "../../errors.ts";
+import type { Images } from "../../images.ts";
+import { presets } from "../../presets.ts";
+import { formatSeconds } from "../../report/format.ts";
+import { synthesize } from "../../synthesis/distill.ts";
+import { readModel } from "../input.ts";
+import { interruptible } from "../interrupt.ts";
+import {
+  addModelFlags,
+  addReportFlags,
+  addSynthesisFlags,
+  count,
+  type ModelFlags,
+  numbers,
+  presetHelp,
+  type ReportFlags,
+  type SynthesisFlags,
+} from "../options.ts";
+import { openOutput } from "../output.ts";
+import { createReporter } from "../reporter.ts";
+import { printResult } from "../result.ts";
+import { createCollector, synthesisOptions, writeImages } from "../synthetic.ts";
+
+interface SynthesizeFlags extends ReportFlags, ModelFlags, SynthesisFlags {
+  output?: string;
+  mean?: number[];
+  std?: number[];
+}
+
+const HELP = `
+Writes <model>.images.npy, float32 [N, H, W, C] normalized as the model expects its input, which
+\`quantize --data\` reads, and <model>.images.png, the first 64 of them to look at. Ctrl-C keeps
+the batches that are finished.
+
+${presetHelp()}
+
+Example:
+  genie-wasm synthesize resnet.onnx --images 256 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
+
+--json: {"command", "model", "output", "contactSheet", "images", "shape", "loss", "seconds"}
+`;
+
+export function addSynthesize(program: Command): void {
+  const command = program
+    .command("synthesize")
+    .summary("make images from a model's BatchNorm statistics, and a contact sheet of them")
+    .description("Synthesizes images whose statistics match what the model's BatchNorms have seen (GENIE-D).")
+    .argument("<model>", "float ONNX file with its BatchNorms")
+    .option(
+      "-o, --output <file.npy>",
+      "images; the contact sheet goes beside it (default: <model>.images.npy)",
+    );
+  addSynthesisFlags(command)
+    .option("--iterations <n>", "the same as --synthesis-iterations", count)
+    .option("--mean <m1,m2,…>", "true colours on the contact sheet: what pixels were normalized by", numbers)
+    .option("--std <s1,s2,…>", "likewise", numbers);
+  addModelFlags(command);
+  addReportFlags(command).addHelpText("after", HELP).action(runSynthesize);
+}
+
+async function runSynthesize(model: string, flags: SynthesizeFlags & { iterations?: number }): Promise<void> {
+  const output = flags.output ?? `${basename(model, ".onnx")}.images.npy`;
+  const npy = await openOutput(output, [model]);
+  const sheet = await openOutput(`${output.replace(/\.npy$/, "")}.png`, [model]);
+  const graph = await readModel(model, flags.inputShape);
+  const reporter = createReporter(flags);
+  const collector = createCollector();
+  const started = performance.now();
+  const write = (images: Images) =>
+    writeImages(images, npy, { file: sheet, mean: flags.mean, std: flags.std });
+  let loss = 0;
+  try {
+    const images = await interruptible((signal) =>
+      synthesize(graph, {
+        ...synthesisOptions(
+          { ...flags, ...(flags.iterations && { synthesisIterations: flags.iterations }) },
+          presets[flags.preset],
+        ),
+        onProgress(progress) {
+          if (progress.stage === "synthesis") loss = progress.loss;
+          reporter.onProgress(progress);
+        },
+        onBatch: collector.onBatch,
+        signal,
+      }),
+    );
+    reporter.close();
+    await write(images);
+    const seconds = (performance.now() - started) / 1000;
+    const { shape } = images;
+    printResult(
+      {
+        command: "synthesize",
+        model,
+        output: npy.path,
+        contactSheet: sheet.path,
+        images: shape[0],
+        shape,
+        loss,
+        seconds,
+      },
+      () =>
+        `wrote ${npy.path}: ${shape[0]} images [${shape.slice(1).join(", ")}] in ${formatSeconds(seconds)}\n` +
+        `wrote ${sheet.path}: look at it`,
+      flags,
+    );
+  } catch (error) {
+    reporter.close();
+    if (!(error instanceof GenieError) || error.code !== "aborted") throw error;
+    const images = collector.finished();
+    if (!images) throw new GenieError("aborted", "interrupted; no batch was finished, nothing was written");
+    await write(images);
+    throw new GenieError(
+      "aborted",
+      `interrupted; kept ${images.shape[0]} finished images in ${npy.path} and ${sheet.path}`,
+    );
+  }
+}

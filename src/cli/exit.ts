@@ -1,0 +1,27 @@
+/** What a command ends with: the exit code, and one line on stderr when something went wrong. */
+import { CommanderError } from "commander";
+import { GenieError } from "../errors.ts";
+
+export const EXIT = { ok: 0, bug: 1, refused: 2, interrupted: 130 } as const;
+
+/** What `error` means to the shell, and what to print; no message where commander has printed its own. */
+export function explainFailure(error: unknown): { code: number; message?: string } {
+  if (error instanceof CommanderError) {
+    return { code: error.exitCode === 0 ? EXIT.ok : EXIT.refused };
+  }
+  if (error instanceof GenieError) {
+    const code = error.code === "aborted" ? EXIT.interrupted : EXIT.refused;
+    return { code, message: oneLine(error.message) };
+  }
+  const summary = error instanceof Error ? error.message : String(error);
+  return {
+    code: EXIT.bug,
+    message: `${oneLine(summary)} — this is a bug in genie-wasm; run again with DEBUG=1 for the stack trace`,
+  };
+}
+
+/** Messages may quote names from a file, which may hold anything. */
+function oneLine(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what we take out
+  return text.replace(/[\u0000-\u001f\u007f]+/g, " ").trim();
+}

@@ -1,0 +1,115 @@
+/** Reading what commands are given, with errors that name the file. */
+import { readFile } from "node:fs/promises";
+import { GenieError } from "../errors.ts";
+import { type NpyArray, npyNumbers, readNpy } from "../formats/npy.ts";
+import { normalizeImages, type PixelOptions } from "../formats/pixels.ts";
+import type { Images } from "../images.ts";
+import type { Graph } from "../ir/graph.ts";
+import { inferShapes } from "../ir/shapes.ts";
+import { loadModel } from "../load.ts";
+import { reason } from "./output.ts";
+
+/** @throws GenieError as `loadModel`, and `malformed-file` for a file that cannot be read. */
+export async function readModel(path: string, inputShape?: number[]): Promise<Graph> {
+  const bytes = await readBytes(path);
+  return named(path, () => loadModel(bytes, { inputShape }));
+}
+
+/**
+ * Images from a `.npy` file, normalized and checked against the model's input.
+ *
+ * @param limit The first so many only.
+ * @throws GenieError `invalid-data`, `invalid-option`, `malformed-file`.
+ */
+export async function readImages(
+  path: string,
+  graph: Graph,
+  { limit, ...pixels }: PixelOptions & { limit?: number | undefined } = {},
+): Promise<Images> {
+  const array = await readArray(path);
+  return named(path, () => {
+    checkShape(array.shape, graph.inputs[0]!.shape);
+    return normalizeImages(firstRows(array, limit), pixels);
+  });
+}
+
+/**
+ * Class indices from a `.npy` file of any integer type, [N] or [N, 1], checked against the model's classes.
+ *
+ * @throws GenieError `invalid-data`, `malformed-file`.
+ */
+export async function readLabels(path: string, graph: Graph, limit?: number): Promise<Float64Array> {
+  const array = await readArray(path);
+  return named(path, () => {
+    const { shape, data } = array;
+    const isList = shape.length === 1 || (shape.length === 2 && shape[1] === 1);
+    if (!isList || shape[0]! < 1) {
+      throw new GenieError("invalid-data", `labels have the shape [N], not [${shape}]`);
+    }
+    if (data instanceof Float32Array || data instanceof Float64Array) {
+      throw new GenieError("invalid-data", "labels are integers, this file holds floats");
+    }
+    const labels = Float64Array.from(npyNumbers(firstRows(array, limit)));
+    const classes = inferShapes(graph).get(graph.outputs[0]!)!.at(-1)!;
+    const bad = labels.findIndex((label) => label < 0 || label >= classes);
+    if (bad >= 0) {
+      throw new GenieError(
+        "invalid-data",
+        `label ${labels[bad]} at index ${bad} is not one of the model's ${classes} classes, 0 to ${classes - 1}`,
+      );
+    }
+    return labels;
+  });
+}
+
+async function readBytes(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw new GenieError("malformed-file", `cannot read ${path}: ${reason(error)}`, { cause: error });
+  }
+}
+
+async function readArray(path: string): Promise<NpyArray> {
+  const bytes = await readBytes(path);
+  return named(path, () => readNpy(bytes));
+}
+
+/** Puts the file's name before the message of what goes wrong in it. */
+async function named<Result>(path: string, work: () => Result | Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof GenieError)) throw error;
+    throw new GenieError(error.code, `${path}: ${error.message}`, { cause: error });
+  }
+}
+
+function firstRows({ shape, data }: NpyArray, limit = Number.POSITIVE_INFINITY): NpyArray {
+  const [rows, ...rest] = shape as [number, ...number[]];
+  const kept = Math.min(rows, limit);
+  return { shape: [kept, ...rest], data: data.subarray(0, (data.length / rows) * kept) };
+}
+
+function checkShape(actual: number[], input: number[]): void {
+  const wanted = input.slice(1);
+  const equals = (shape: number[]) =>
+    shape.length === wanted.length && shape.every((d, i) => d === wanted[i]);
+  if (equals(actual.slice(1)) && actual[0]! > 0) return;
+  const [n, ...rest] = actual;
+  const [height, width, channels] = wanted;
+  let hint = "";
+  if (wanted.length === 3 && rest.length === 3 && equals([rest[1]!, rest[2]!, rest[0]!])) {
+    hint = ": it looks like [N, C, H, W]; save images.transpose(0, 2, 3, 1)";
+  } else if (channels === 1 && rest.length === 2 && rest[0] === height && rest[1] === width) {
+    hint = ": the channel is missing; save images[..., None]";
+  } else if (equals(actual)) {
+    hint = ": the batch is missing; save images[None]";
+  } else if (n === 0) {
+    hint = ": there are no images in it";
+  }
+  throw new GenieError(
+    "invalid-data",
+    `shape [${actual.join(", ")}] does not fit the model's input [N, ${wanted.join(", ")}]${hint}`,
+  );
+}

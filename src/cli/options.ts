@@ -1,0 +1,136 @@
+/** Flags that several commands share: how they are spelled, read and explained. */
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { PixelOptions } from "../formats/pixels.ts";
+import type { BitSetting } from "../ir/bits.ts";
+import { type PresetName, presets } from "../presets.ts";
+import type { SynthesisMode } from "../synthesis/options.ts";
+
+export interface ReportFlags {
+  json?: boolean;
+  quiet?: boolean;
+}
+
+export interface ModelFlags {
+  inputShape?: number[];
+}
+
+export interface BitFlags {
+  weightBits: number;
+  activationBits: number;
+  setting: BitSetting;
+}
+
+export interface SynthesisFlags {
+  preset: PresetName;
+  images?: number;
+  synthesisIterations?: number;
+  batchSize?: number;
+  mode: SynthesisMode;
+  swing: boolean;
+  seed: number;
+}
+
+/** Reads an integer in [minimum, maximum]. */
+export function integer(minimum: number, maximum: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === "" || !Number.isInteger(value) || value < minimum || value > maximum) {
+      throw new InvalidArgumentError(`It must be an integer in ${minimum}…${maximum}.`);
+    }
+    return value;
+  };
+}
+
+/** Reads "0.485,0.456,0.406". */
+export function numbers(text: string): number[] {
+  const values = text.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
+  if (!values.every(Number.isFinite)) {
+    throw new InvalidArgumentError("It must be numbers with commas between them.");
+  }
+  return values;
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && Number.isFinite(value))) throw new InvalidArgumentError("It must be a positive number.");
+  return value;
+}
+
+/** Reads "1,3,224,224". */
+function shape(text: string): number[] {
+  const values = numbers(text);
+  if (!values.every((value) => Number.isInteger(value) && value > 0)) {
+    throw new InvalidArgumentError("It must be positive integers with commas between them, as 1,3,224,224.");
+  }
+  return values;
+}
+
+export const count = integer(1, 1_000_000);
+
+export function addReportFlags(command: Command): Command {
+  return command
+    .option("--json", "print one JSON object with the result, as the last line of standard output")
+    .option("-q, --quiet", "no progress on standard error");
+}
+
+export function addModelFlags(command: Command): Command {
+  return command.option(
+    "--input-shape <n,c,h,w>",
+    "the input's shape where the model leaves it open, in the model's own layout",
+    shape,
+  );
+}
+
+export function addBitFlags(command: Command): Command {
+  const bits = integer(2, 8);
+  return command
+    .option("-w, --weight-bits <bits>", "weights, 2 to 8; the first and the last layer keep 8", bits, 4)
+    .option("-a, --activation-bits <bits>", "activations, 2 to 8; the last layer's input keeps 8", bits, 4)
+    .addOption(
+      new Option("--setting <name>", "second layer's input: 8 bits (brecq) or the low width (qdrop)")
+        .choices(["brecq", "qdrop"])
+        .default("brecq"),
+    );
+}
+
+export function addSynthesisFlags(command: Command): Command {
+  return command
+    .addOption(
+      new Option("--preset <name>", "budget, see below").choices(Object.keys(presets)).default("balanced"),
+    )
+    .option("--images <n>", "images to synthesize (default: by preset)", count)
+    .option("--synthesis-iterations <n>", "iterations a batch of images (default: by preset)", count)
+    .option("--batch-size <n>", "images distilled together (default: 128)", integer(2, 4096))
+    .addOption(
+      new Option("--mode <mode>", "what is learned: latents and generator, generator alone, or pixels")
+        .choices(["genie", "generator", "pixels"])
+        .default("genie"),
+    )
+    .option("--no-swing", "plain strided convolutions instead of swing convolutions")
+    .option("--seed <n>", "same seed, same result", integer(0, 2 ** 32 - 1), 0);
+}
+
+export function addPixelFlags(command: Command): Command {
+  return command
+    .option(
+      "--scale <number>",
+      "input = (pixel / scale − mean) / std (default: 255, for float files 1)",
+      positive,
+    )
+    .option("--mean <m1,m2,…>", "one number, or one a channel (default: 0)", numbers)
+    .option("--std <s1,s2,…>", "one number, or one a channel (default: 1)", numbers);
+}
+
+export function pixelOptions({ scale, mean, std }: PixelOptions): PixelOptions {
+  return { scale, mean, std };
+}
+
+/** What the presets stand for, for a command's help. */
+export function presetHelp(): string {
+  const rows = Object.entries(presets).map(
+    ([name, { images, synthesisIterations, reconstructionIterations }]) =>
+      `  ${name.padEnd(9)} ${String(images).padStart(5)} images × ${String(synthesisIterations).padStart(4)} iterations,` +
+      ` then ${String(reconstructionIterations).padStart(5)} iterations a block`,
+  );
+  return `Presets:\n${rows.join("\n")}`;
+}

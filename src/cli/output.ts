@@ -1,0 +1,92 @@
+/** Output files: checked before the work starts, written whole or not at all. */
+import { constants } from "node:fs";
+import { access, open, realpath, rename, stat, unlink, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { GenieError } from "../errors.ts";
+
+export interface OutputFile {
+  /** As the user named it. */
+  path: string;
+  /** Puts `bytes` there in one step. @throws GenieError `unwritable-output`. */
+  write(bytes: Uint8Array): Promise<void>;
+}
+
+/**
+ * Checks that `path` can be written, without changing what is there.
+ *
+ * @param inputs Files that the command reads: none of them may be the output.
+ * @throws GenieError `unwritable-output`, `invalid-option` if the output is one of the inputs.
+ */
+export async function openOutput(path: string, inputs: readonly string[] = []): Promise<OutputFile> {
+  // A link stays a link: what it points to is replaced.
+  const target = await realpath(path).catch(() => path);
+  const existing = await stat(target).catch(() => undefined);
+  if (existing?.isDirectory()) throw unwritable(path, "it is a folder");
+  for (const input of inputs) {
+    const source = await stat(input).catch(() => undefined);
+    if (existing && source && source.ino === existing.ino && source.dev === existing.dev) {
+      throw new GenieError("invalid-option", `the output ${path} is the same file as the input ${input}`);
+    }
+  }
+  // Devices and pipes cannot be renamed over.
+  const isReplaceable = !existing || existing.isFile();
+  try {
+    if (existing) await access(target, constants.W_OK);
+    if (isReplaceable) {
+      const probe = temporaryPath(target);
+      await (await open(probe, "wx")).close();
+      await unlink(probe);
+    }
+  } catch (error) {
+    throw unwritable(path, reason(error), error);
+  }
+  return {
+    path,
+    write: (bytes) => (isReplaceable ? replace(path, target, bytes) : writeTo(path, target, bytes)),
+  };
+}
+
+async function replace(path: string, target: string, bytes: Uint8Array): Promise<void> {
+  const temporary = temporaryPath(target);
+  try {
+    await writeFile(temporary, bytes, { flag: "wx" });
+    await rename(temporary, target);
+  } catch (error) {
+    await unlink(temporary).catch(() => {});
+    throw unwritable(path, reason(error), error);
+  }
+}
+
+async function writeTo(path: string, target: string, bytes: Uint8Array): Promise<void> {
+  try {
+    await writeFile(target, bytes);
+  } catch (error) {
+    throw unwritable(path, reason(error), error);
+  }
+}
+
+/** In the same folder, because a rename across file systems is a copy. */
+function temporaryPath(target: string): string {
+  return join(dirname(target), `.${basename(target)}.${process.pid}.tmp`);
+}
+
+function unwritable(path: string, why: string, cause?: unknown): GenieError {
+  return new GenieError("unwritable-output", `cannot write ${path}: ${why}`, { cause });
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file or folder",
+  ENOTDIR: "part of the path is not a folder",
+  EISDIR: "it is a folder",
+  EACCES: "permission denied",
+  EPERM: "permission denied",
+  EROFS: "the file system is read-only",
+  ENOSPC: "the disk is full",
+  ENAMETOOLONG: "the name is too long",
+};
+
+/** Why a file operation failed, in words. */
+export function reason(error: unknown): string {
+  const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  return (code && REASONS[code]) ?? code ?? String(error);
+}

@@ -1,0 +1,51 @@
+/** The command line as a whole. */
+import { Command } from "commander";
+import { VERSION } from "../version.ts";
+import { addDemo } from "./commands/demo.ts";
+import { addEvaluate } from "./commands/evaluate.ts";
+import { addInspect } from "./commands/inspect.ts";
+import { addQuantize } from "./commands/quantize.ts";
+import { addSynthesize } from "./commands/synthesize.ts";
+import { explainFailure } from "./exit.ts";
+
+const HELP = `
+Start here:
+  genie-wasm demo                        the whole job on a model that comes with the package
+  genie-wasm inspect model.onnx          what is in a model, and what would be quantized to what
+  genie-wasm quantize model.onnx         W4A4 with no data → model.w4a4.onnx
+  genie-wasm help quantize               every option of a command
+
+Exit codes: 0 done, 2 refused (bad input or option), 130 interrupted, 1 a bug.
+`;
+
+export function createProgram(): Command {
+  const program = new Command("genie-wasm")
+    .description("Quantizes convolutional networks to 2…8 bits with no data, on the CPU (GENIE, CVPR 2023).")
+    .version(VERSION)
+    .showSuggestionAfterError()
+    .configureOutput({
+      outputError: (text, write) => write(text.replace(/^error: /, "genie-wasm: ").replace(/\n(?=.)/g, " ")),
+    })
+    .exitOverride()
+    .addHelpText("after", HELP);
+  for (const add of [addQuantize, addSynthesize, addInspect, addEvaluate, addDemo]) add(program);
+  return program;
+}
+
+/**
+ * Runs one command.
+ *
+ * @param args What follows the program's name.
+ * @returns The exit code. Errors are printed, never thrown.
+ */
+export async function runProgram(args: readonly string[]): Promise<number> {
+  try {
+    await createProgram().parseAsync(args, { from: "user" });
+    return 0;
+  } catch (error) {
+    const { code, message } = explainFailure(error);
+    if (message) process.stderr.write(`genie-wasm: ${message}\n`);
+    if (process.env.DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+    return code;
+  }
+}

@@ -1,0 +1,7 @@
+/** What a command has found out, for people or for programs. */
+import type { ReportFlags } from "./options.ts";
+
+/** Prints `result` as one line of JSON with --json, else what a person reads. */
+export function printResult(result: object, text: () => string, { json }: ReportFlags): void {
+  process.stdout.write(`${json ? JSON.stringify(result) : text()}\n`);
+}

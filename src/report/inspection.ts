@@ -1,0 +1,42 @@
+/** What `inspect` shows of a model. */
+import type { GraphSummary } from "../ir/summary.ts";
+import { formatBytes, formatCount, formatTable } from "./format.ts";
+
+/** Tables of layers and blocks, and totals. Bits stand where the summary has them. */
+export function formatInspection(summary: GraphSummary): string {
+  const shape = (dimensions: readonly number[]) =>
+    `[${dimensions.map((dimension) => (dimension === -1 ? "N" : dimension)).join(", ")}]`;
+  const values = (list: GraphSummary["inputs"]) =>
+    list.map((value) => `${value.name} ${shape(value.shape)}`).join(", ");
+  const nodes = formatTable(
+    ["node", "op", "output", "parameters", "multiply-adds", "weight bits", "input bits"],
+    summary.nodes.map((node) => [
+      node.name,
+      node.op,
+      shape(node.outputShape),
+      node.parameters ? formatCount(node.parameters) : "",
+      node.multiplyAdds ? formatCount(node.multiplyAdds) : "",
+      node.weightBits ? String(node.weightBits) : "",
+      node.weightBits ? (node.inputBits ? String(node.inputBits) : "float") : "",
+    ]),
+  );
+  const blocks = formatTable(
+    ["block", "layers", "names"],
+    summary.blocks.map(({ name, layers }) => [name, String(layers.length), layers.join(", ")]),
+  );
+  const totals = [
+    `input          ${values(summary.inputs)}`,
+    `output         ${values(summary.outputs)}`,
+    `layers         ${summary.layers}, in ${summary.blocks.length} reconstruction blocks`,
+    `BatchNorms     ${summary.batchNorms}, with ${formatCount(summary.statistics)} channels of statistics`,
+    `parameters     ${formatCount(summary.parameters)}, ${formatBytes(summary.floatBytes)} in float32`,
+    `multiply-adds  ${formatCount(summary.multiplyAdds)} an image`,
+  ];
+  if (summary.quantizedBytes !== undefined) {
+    totals.push(`quantized      ${formatBytes(summary.quantizedBytes)}`);
+  }
+  if (summary.batchNorms === 0) {
+    totals.push("", "No BatchNorm carries statistics: nothing can be synthesized; quantize with --data.");
+  }
+  return [nodes, blocks, totals.join("\n")].join("\n\n");
+}
