@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -184,5 +184,6 @@ for i in range(${arrays.length}):
       expect(lines[index]!.trim()).toBe(`${types[index]} [${array.shape.join(", ")}] ${hex}`.trim());
       expect(readNpy(readFileSync(join(folder, `${index}.out.npy`)))).toEqual(array);
     });
+    rmSync(folder, { recursive: true });
   });
 });

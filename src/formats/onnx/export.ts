@@ -12,6 +12,7 @@ import { VERSION } from "../../version.ts";
 import { writeNode } from "./exportNodes.ts";
 import { GraphWriter, type Layout, NCHW } from "./graphWriter.ts";
 import { TensorProto_DataType as DataType, ModelProtoSchema, type ValueInfoProtoSchema } from "./onnx_pb.ts";
+import type { ActivationStorage } from "./quantizeLinear.ts";
 
 /** The first with INT4 and UINT4, and the IR version that came with it. */
 const OPSET = 21n;
@@ -21,6 +22,11 @@ const IR_VERSION = 10n;
 const BATCH_NAME = "batch";
 
 export interface ExportOptions {
+  /**
+   * The integers of quantized activations: "byte", 8-bit types for every width, runs right everywhere; "narrowest"
+   * takes INT4 and UINT4 up to 4 bits, which onnxruntime 1.30 miscomputes unless its optimizations are "basic".
+   */
+  activationStorage?: ActivationStorage;
   /** Entries for the file's metadata, beside those we write. */
   metadata?: Readonly<Record<string, string>>;
 }
@@ -32,17 +38,20 @@ export interface ExportOptions {
  *
  * A quantized model's weights are integers, w = (q − zeroPoint) · scale per output channel: INT4 or UINT4 up to 4
  * bits, INT8 or UINT8 above. A quantized activation passes through QuantizeLinear and DequantizeLinear, with a
- * Clip before where its width is not 4 or 8 bits. `metadata` then has the bits of both by name, as JSON.
+ * Clip before where its width does not fill its type. The metadata has the bits of both by name, as JSON.
  *
  * @throws GenieError "invalid-model" if the graph is inconsistent; "unsupported-operator", naming the node, for
  *   what ONNX cannot say.
  */
-export function exportOnnx(model: Graph | QuantizedGraph, { metadata = {} }: ExportOptions = {}): Uint8Array {
+export function exportOnnx(
+  model: Graph | QuantizedGraph,
+  { activationStorage = "byte", metadata = {} }: ExportOptions = {},
+): Uint8Array {
   const isQuantized = "weights" in model;
   const graph = removeDead(isQuantized ? toFakeQuantized(model) : model);
   const weights: ReadonlyMap<string, QuantizedTensor> = isQuantized ? model.weights : new Map();
   const shapes = inferShapes(graph);
-  const writer = new GraphWriter(graph, shapes, weights);
+  const writer = new GraphWriter(graph, shapes, weights, activationStorage);
 
   const inputs = graph.inputs.map(({ name }) => {
     const layout = publicLayout(shapes.get(name)!);

@@ -67,7 +67,8 @@ const writers: NodeWriters = {
     const input = writer.read(node.inputs[0]!, layout);
     const axis = layout === "nchw" ? 1 : writer.shapeOf(node.output).length - 1;
     const output = writer.nameFor(node.output, layout);
-    addQuantizeDequantize(writer.file, node.name, input, output, node.params, axis);
+    const { file, activationStorage } = writer;
+    addQuantizeDequantize(file, node.name, input, output, node.params, axis, activationStorage);
     writer.hold(node.output, layout, output);
   },
 };
@@ -153,9 +154,7 @@ function writeBatchNorm(node: BatchNormNode, writer: GraphWriter): void {
 /** NumPy aligns the last axes; the file's are others than ours as soon as one operand is NCHW. */
 function writeBinary(node: BinaryNode, writer: GraphWriter, opType: "Add" | "Mul"): void {
   const rank = writer.shapeOf(node.output).length;
-  const computed = node.inputs.filter((name) => !writer.isConstant(name));
-  const sameRank = computed.every((name) => writer.shapeOf(name).length === rank);
-  const layout = rank === 4 && sameRank ? writer.commonLayout(computed) : "literal";
+  const layout = writer.commonLayout(node.inputs);
   const inputs = node.inputs.map((name) =>
     writer.isConstant(name) ? writer.broadcastConstant(name, layout, rank) : writer.read(name, layout),
   );

@@ -9,7 +9,7 @@
 import type { Activation, Graph, Node, QuantizedTensor } from "../../ir/graph.ts";
 import { type Attribute, FileBuilder } from "./fileBuilder.ts";
 import { permute } from "./permute.ts";
-import { addDequantizedWeights } from "./quantizeLinear.ts";
+import { type ActivationStorage, addDequantizedWeights } from "./quantizeLinear.ts";
 
 export type Layout = "nchw" | "literal";
 
@@ -19,6 +19,7 @@ export const NHWC: readonly number[] = [0, 2, 3, 1];
 
 export class GraphWriter {
   readonly file: FileBuilder;
+  readonly activationStorage: ActivationStorage;
   readonly #graph: Graph;
   readonly #shapes: ReadonlyMap<string, readonly number[]>;
   readonly #weights: ReadonlyMap<string, QuantizedTensor>;
@@ -31,7 +32,9 @@ export class GraphWriter {
     graph: Graph,
     shapes: ReadonlyMap<string, readonly number[]>,
     weights: ReadonlyMap<string, QuantizedTensor>,
+    activationStorage: ActivationStorage,
   ) {
+    this.activationStorage = activationStorage;
     this.file = new FileBuilder(shapes.keys());
     this.#graph = graph;
     this.#shapes = shapes;

@@ -16,13 +16,21 @@ const SIGNED_TYPES: readonly IntegerType[] = ["INT4", "INT8", "INT16"];
 const UNSIGNED_TYPES: readonly IntegerType[] = ["UINT4", "UINT8", "INT8", "INT16"];
 
 /**
- * The narrowest ONNX type that holds [qmin, qmax] and every zero-point (which QuantizeLinear wants in that type).
+ * The type of activations of up to 8 bits. "byte" is INT8 or UINT8, "narrowest" INT4 or UINT4 up to 4 bits: the
+ * standard has them, but onnxruntime (1.30) fuses their QuantizeLinear into 8-bit convolutions and then either
+ * computes something else or refuses the model, unless its graph optimizations are turned down to "basic".
+ */
+export type ActivationStorage = "byte" | "narrowest";
+
+/**
+ * The first ONNX type that holds [qmin, qmax] and every zero-point (which QuantizeLinear wants in that type).
  *
  * @throws GenieError "invalid-model" if none does.
  */
-export function storageType(params: QuantParams, value: string): IntegerType {
+function storageType(params: QuantParams, value: string, storage: ActivationStorage): IntegerType {
   const { qmin, qmax } = quantRange(params);
-  const candidates = params.signed ? SIGNED_TYPES : UNSIGNED_TYPES;
+  const types = params.signed ? SIGNED_TYPES : UNSIGNED_TYPES;
+  const candidates = storage === "byte" ? types.slice(1) : types;
   const type = candidates.find((candidate) => {
     const [least, most] = RANGES[candidate];
     const holds = (q: number) => q >= least && q <= most;
@@ -47,7 +55,7 @@ export function addDequantizedWeights(
   params: QuantParams,
   axis: number,
 ): void {
-  const type = storageType(params, output);
+  const type = storageType(params, output, "narrowest");
   const quantized = file.freshValue(`${output}_quantized`);
   file.addIntegers(quantized, shape, type, codes);
   const { inputs, attributes } = addScaleAndZeroPoint(file, output, params, type, axis);
@@ -56,10 +64,10 @@ export function addDequantizedWeights(
 
 /**
  * output = (clip(round(input / scale) + zeroPoint, qmin, qmax) − zeroPoint) · scale, as QuantizeLinear and
- * DequantizeLinear. QuantizeLinear saturates to its type; a bit width without a type of its own is clipped
- * before, to the floats that qmin and qmax stand for.
+ * DequantizeLinear. QuantizeLinear saturates to its type; a grid that does not fill it is clipped before, to the
+ * floats that qmin and qmax stand for.
  *
- * @throws GenieError "unsupported-operator" for several scales with such a bit width: Clip takes one bound.
+ * @throws GenieError "unsupported-operator" for several scales with such a grid: Clip takes one bound.
  */
 export function addQuantizeDequantize(
   file: FileBuilder,
@@ -68,8 +76,9 @@ export function addQuantizeDequantize(
   output: string,
   params: QuantParams,
   axis: number,
+  storage: ActivationStorage,
 ): void {
-  const type = storageType(params, input);
+  const type = storageType(params, input, storage);
   const { qmin, qmax } = quantRange(params);
   const [least, most] = RANGES[type];
   let clipped = input;

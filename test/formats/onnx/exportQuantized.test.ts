@@ -98,6 +98,8 @@ describe("four-bit integers", () => {
   });
 });
 
+const STORAGES = ["byte", "narrowest"] as const;
+
 describe("onnxruntime computes a quantized file as we define it", () => {
   it.each(ALL_BITS)("weights of $bits bits, signed $signed", async (bits) => {
     const graph = network();
@@ -146,7 +148,7 @@ describe("onnxruntime computes a quantized file as we define it", () => {
       [-1, 3],
     ]) {
       const graph = quantizer(shape, params);
-      await expectComputes(exportOnnx(graph), graph);
+      await expectComputes(exportOnnx(graph, { activationStorage: "narrowest" }), graph);
     }
   });
 
@@ -163,9 +165,14 @@ describe("onnxruntime computes a quantized file as we define it", () => {
     };
     const reference = toFakeQuantized(model);
     const feeds = feedsFor(graph, 1);
-    for (const optimize of ["disabled", "basic"] as const) {
-      const actual = (await runExported(exportOnnx(model), graph, feeds, optimize))["sum:0"]!;
-      const expected = evaluate(reference, feeds).get("sum:0")!;
+    const expected = evaluate(reference, feeds).get("sum:0")!;
+    for (const [activationStorage, optimize] of [
+      ["byte", "disabled"],
+      ["byte", "all"],
+      ["narrowest", "disabled"],
+    ] as const) {
+      const bytes = exportOnnx(model, { activationStorage });
+      const actual = (await runExported(bytes, graph, feeds, optimize))["sum:0"]!;
       const agreeing = expected.filter((value, i) => Math.abs(value - actual[i]!) < 1e-4).length;
       expect(agreeing / expected.length).toBeGreaterThan(0.97);
     }
@@ -247,11 +254,16 @@ describe("the quantized file", () => {
   it.each(ALL_BITS)("clips activations of $bits bits, signed $signed, where no type does it", (bits) => {
     const graph = network();
     const activations = quantizeActivations(graph, bits, 0);
-    const ops = operators(exportOnnx({ graph, weights: new Map(), activations }));
-    const count = (op: string) => ops.filter((each) => each === op).length;
-    expect(count("QuantizeLinear")).toBe(activations.size);
-    expect(count("DequantizeLinear")).toBe(activations.size);
-    expect(count("Clip")).toBe(bits.bits === 4 || bits.bits === 8 ? 0 : activations.size);
+    for (const activationStorage of STORAGES) {
+      const bytes = exportOnnx({ graph, weights: new Map(), activations }, { activationStorage });
+      const count = (op: string) => operators(bytes).filter((each) => each === op).length;
+      expect(count("QuantizeLinear")).toBe(activations.size);
+      expect(count("DequantizeLinear")).toBe(activations.size);
+      const storedBits = activationStorage === "narrowest" && bits.bits <= 4 ? 4 : 8;
+      expect(count("Clip")).toBe(bits.bits === storedBits ? 0 : activations.size);
+      const type = `${bits.signed ? "" : "U"}INT${storedBits}` as "INT4" | "UINT4" | "INT8" | "UINT8";
+      expect(initializer(bytes, "stem:0_zero_point").dataType).toBe(DataType[type]);
+    }
   });
 
   it("lists the bits in its metadata", () => {
