@@ -2,56 +2,70 @@
  * Element-wise activations on four lanes, and their gradients. `kind` is a code below (`src/kernels/activation.ts`
  * has the same list); p0 and p1 are its parameters, one value in all lanes.
  *
- * Passes over memory are compiled once for each `variant`, a constant where they call these: the kinds that
- * cost less than the memory access, and CURVED for all others, which then read `kind` while running.
+ * Passes over memory are compiled once for each variant, a type parameter of these functions (a number would still
+ * be compared for every vector, once Binaryen has folded the equal loops together): the kinds that cost less than
+ * the memory access, and `Curved` for all others, which read `kind` while running.
  */
+import { madd } from "./madd";
 import { sigmoid, tanh } from "./math";
+import { Size0, Size1, Size2, Size3, Size4 } from "./sizes";
 
 export const NONE: i32 = 0;
-/** min(max(z, p0), p1): ReLU is p0 = 0, p1 = ∞. */
-export const CLIP: i32 = 1;
-/** z ≥ 0 ? z : p0·z */
-export const LEAKY_RELU: i32 = 2;
-export const CURVED: i32 = 3;
-export const SIGMOID: i32 = 3;
-export const TANH: i32 = 4;
+export const RELU: i32 = 1;
+/** min(max(z, p0), p1) */
+export const CLIP: i32 = 2;
+/** z ≥ 0 ? z : p0·z; p1 is p0 xor 1, bit by bit. */
+export const LEAKY_RELU: i32 = 3;
+export const SIGMOID: i32 = 4;
+export const TANH: i32 = 5;
 /** min(max(p0·z + p1, 0), 1) */
-export const HARD_SIGMOID: i32 = 5;
+export const HARD_SIGMOID: i32 = 6;
 /** z · min(max(z/6 + 1/2, 0), 1) */
-export const HARD_SWISH: i32 = 6;
+export const HARD_SWISH: i32 = 7;
 
-/** The variant that computes `kind`. */
+// The variants; each is the size of its kind.
+export type None = Size0;
+export type Relu = Size1;
+export type Clip = Size2;
+export type LeakyRelu = Size3;
+export type Curved = Size4;
+
+/** The second parameter as the functions below want it. */
 // @ts-expect-error: decorator
 @inline
-export function variantOf(kind: i32): i32 {
-  return min(kind, CURVED);
+export function secondParameter(kind: i32, p0: f32, p1: f32): v128 {
+  return kind == LEAKY_RELU ? v128.xor(f32x4.splat(p0), f32x4.splat(1)) : f32x4.splat(p1);
 }
 
 /** The activation of z. */
 // @ts-expect-error: decorator
 @inline
-export function activate(z: v128, variant: i32, kind: i32, p0: v128, p1: v128): v128 {
-  if (variant == NONE) return z;
-  if (variant == CLIP) return clip(z, p0, p1);
-  if (variant == LEAKY_RELU) return v128.bitselect(z, f32x4.mul(z, p0), f32x4.ge(z, f32x4.splat(0)));
+export function activate<Variant>(z: v128, kind: i32, p0: v128, p1: v128): v128 {
+  if (offsetof<Variant>() == offsetof<None>()) return z;
+  if (offsetof<Variant>() == offsetof<Relu>()) return f32x4.pmax(z, f32x4.splat(0));
+  if (offsetof<Variant>() == offsetof<Clip>()) return clip(z, p0, p1);
+  if (offsetof<Variant>() == offsetof<LeakyRelu>()) {
+    return madd(f32x4.pmin(z, f32x4.splat(0)), p0, f32x4.pmax(z, f32x4.splat(0)));
+  }
   return curve(kind, z, p0, p1);
 }
 
 /** dy · act′(z); where the activation has a corner, its derivative on the flatter side. */
 // @ts-expect-error: decorator
 @inline
-export function activationGradient(dy: v128, z: v128, variant: i32, kind: i32, p0: v128, p1: v128): v128 {
-  if (variant == NONE) return dy;
-  if (variant == CLIP) return v128.and(dy, between(z, p0, p1));
-  if (variant == LEAKY_RELU) return v128.bitselect(dy, f32x4.mul(dy, p0), f32x4.gt(z, f32x4.splat(0)));
+export function activationGradient<Variant>(dy: v128, z: v128, kind: i32, p0: v128, p1: v128): v128 {
+  if (offsetof<Variant>() == offsetof<None>()) return dy;
+  if (offsetof<Variant>() == offsetof<Relu>()) return v128.and(dy, f32x4.gt(z, f32x4.splat(0)));
+  if (offsetof<Variant>() == offsetof<Clip>()) return v128.and(dy, between(z, p0, p1));
+  if (offsetof<Variant>() == offsetof<LeakyRelu>()) return f32x4.mul(dy, v128.xor(p0, v128.and(p1, f32x4.gt(z, f32x4.splat(0)))));
   return curveGradient(kind, dy, z, p0, p1);
 }
 
 /** dy · act′(z) from y = act(z), for every kind whose derivative y determines: all but hardSwish. */
 // @ts-expect-error: decorator
 @inline
-export function activationGradientOfOutput(dy: v128, y: v128, variant: i32, kind: i32, p0: v128, p1: v128): v128 {
-  if (variant < CURVED) return activationGradient(dy, y, variant, kind, p0, p1);
+export function activationGradientOfOutput<Variant>(dy: v128, y: v128, kind: i32, p0: v128, p1: v128): v128 {
+  if (offsetof<Variant>() != offsetof<Curved>()) return activationGradient<Variant>(dy, y, kind, p0, p1);
   return curveGradientOfOutput(kind, dy, y, p0);
 }
 

@@ -3,9 +3,22 @@
  *
  * Sums run in f32 lanes over BLOCK_ROWS virtual rows, then in f64.
  */
-import { activationGradient, CLIP, CURVED, LEAKY_RELU, NONE, variantOf } from "./activation";
+import {
+  activationGradient,
+  CLIP,
+  Clip,
+  Curved,
+  LEAKY_RELU,
+  LeakyRelu,
+  NONE,
+  None,
+  RELU,
+  Relu,
+  secondParameter,
+} from "./activation";
 import { BLOCK_ROWS, channelPeriod, clearTable, fillTable, flushSums, foldSums } from "./channels";
 import { madd } from "./madd";
+import { Size0, Size16, Size32, Size48 } from "./sizes";
 import { loadTail } from "./tail";
 
 /**
@@ -34,7 +47,7 @@ export function scaleShiftSums(
   const row = <usize>period << 2;
   const count = rows * channels;
   const a = f32x4.splat(p0);
-  const b = f32x4.splat(p1);
+  const b = secondParameter(kind, p0, p1);
   const totals = scratch + TOTALS * row;
   for (let group = 0; group < groups; group++) {
     const at = <usize>(group * channels) << 2;
@@ -44,11 +57,14 @@ export function scaleShiftSums(
     fillTable(scratch + SCALE * row, scale ? scale + at : 0, 1, channels, period);
     fillTable(scratch + SHIFT * row, shift ? shift + at : 0, 0, channels, period);
     fillTable(scratch + CENTER * row, center ? center + at : 0, 0, channels, period);
-    switch (variantOf(kind)) {
-      case NONE: sums(x + begin, dy + begin, count, period, NONE, kind, a, b, scratch); break;
-      case CLIP: sums(x + begin, dy + begin, count, period, CLIP, kind, a, b, scratch); break;
-      case LEAKY_RELU: sums(x + begin, dy + begin, count, period, LEAKY_RELU, kind, a, b, scratch); break;
-      default: sums(x + begin, dy + begin, count, period, CURVED, kind, a, b, scratch);
+    const from = x + begin;
+    const by = dy + begin;
+    switch (kind) {
+      case NONE: sums<None>(from, by, count, period, kind, a, b, scratch); break;
+      case RELU: sums<Relu>(from, by, count, period, kind, a, b, scratch); break;
+      case CLIP: sums<Clip>(from, by, count, period, kind, a, b, scratch); break;
+      case LEAKY_RELU: sums<LeakyRelu>(from, by, count, period, kind, a, b, scratch); break;
+      default: sums<Curved>(from, by, count, period, kind, a, b, scratch);
     }
     foldSums(totals, weighted + at, 1, channels, period);
     foldSums(totals + 2 * row, plain + at, 1, channels, period);
@@ -65,12 +81,11 @@ const TOTALS: usize = 5;
 
 // @ts-expect-error: decorator
 @inline
-function sums(
+function sums<Variant>(
   x: usize,
   dy: usize,
   count: i32,
   period: i32,
-  variant: i32,
   kind: i32,
   p0: v128,
   p1: v128,
@@ -82,28 +97,21 @@ function sums(
     const block = min(count, period * BLOCK_ROWS);
     let rest = block;
     for (; rest >= period << 1; rest -= period << 1) {
-      for (let j: usize = 0; j < row; j += 16) {
-        const at = scratch + j;
-        const first = v128.load(x + j);
-        const second = v128.load(x + j + row);
-        const dz0 = gradient(v128.load(dy + j), first, at, row, variant, kind, p0, p1);
-        const dz1 = gradient(v128.load(dy + j + row), second, at, row, variant, kind, p0, p1);
-        const center = v128.load(at + CENTER * row);
-        const product = madd(dz1, f32x4.sub(second, center), f32x4.mul(dz0, f32x4.sub(first, center)));
-        v128.store(at, f32x4.add(v128.load(at), product));
-        v128.store(at + PLAIN * row, f32x4.add(v128.load(at + PLAIN * row), f32x4.add(dz0, dz1)));
+      for (let j: usize = 0; j < row; j += 64) {
+        sumTwo<Variant, Size0>(x + j, dy + j, row, scratch + j, kind, p0, p1);
+        sumTwo<Variant, Size16>(x + j, dy + j, row, scratch + j, kind, p0, p1);
+        sumTwo<Variant, Size32>(x + j, dy + j, row, scratch + j, kind, p0, p1);
+        sumTwo<Variant, Size48>(x + j, dy + j, row, scratch + j, kind, p0, p1);
       }
       x += row << 1;
       dy += row << 1;
     }
     let j: usize = 0;
     for (; rest > 0; rest -= 4) {
-      const at = scratch + j;
       const value = rest >= 4 ? v128.load(x) : loadTail(x, rest);
       const by = rest >= 4 ? v128.load(dy) : loadTail(dy, rest);
-      const dz = gradient(by, value, at, row, variant, kind, p0, p1);
-      v128.store(at, madd(dz, f32x4.sub(value, v128.load(at + CENTER * row)), v128.load(at)));
-      v128.store(at + PLAIN * row, f32x4.add(v128.load(at + PLAIN * row), dz));
+      // Past the end dy is 0, and so is dz.
+      add<Variant, Size0>(value, by, row, scratch + j, kind, p0, p1);
       x += 16;
       dy += 16;
       j += 16;
@@ -115,22 +123,67 @@ function sums(
   }
 }
 
-/** dz of one vector. Past the end dy is 0, and so is dz. */
+/** Adds one vector of each of two rows to the sums. */
 // @ts-expect-error: decorator
 @inline
-function gradient(
+function sumTwo<Variant, Offset>(
+  x: usize,
+  dy: usize,
+  row: usize,
+  table: usize,
+  kind: i32,
+  p0: v128,
+  p1: v128,
+): void {
+  const x0 = v128.load(x, offsetof<Offset>());
+  const x1 = v128.load(x + row, offsetof<Offset>());
+  const dz0 = gradient<Variant, Offset>(v128.load(dy, offsetof<Offset>()), x0, row, table, kind, p0, p1);
+  const dz1 = gradient<Variant, Offset>(v128.load(dy + row, offsetof<Offset>()), x1, row, table, kind, p0, p1);
+  const center = v128.load(table + CENTER * row, offsetof<Offset>());
+  const product = madd(dz1, f32x4.sub(x1, center), f32x4.mul(dz0, f32x4.sub(x0, center)));
+  accumulate<Offset>(table, product);
+  accumulate<Offset>(table + PLAIN * row, f32x4.add(dz0, dz1));
+}
+
+/** Adds one vector to the sums. */
+// @ts-expect-error: decorator
+@inline
+function add<Variant, Offset>(
+  x: v128,
+  dy: v128,
+  row: usize,
+  table: usize,
+  kind: i32,
+  p0: v128,
+  p1: v128,
+): void {
+  const dz = gradient<Variant, Offset>(dy, x, row, table, kind, p0, p1);
+  const center = v128.load(table + CENTER * row, offsetof<Offset>());
+  accumulate<Offset>(table, f32x4.mul(dz, f32x4.sub(x, center)));
+  accumulate<Offset>(table + PLAIN * row, dz);
+}
+
+// @ts-expect-error: decorator
+@inline
+function accumulate<Offset>(sums: usize, value: v128): void {
+  v128.store(sums, f32x4.add(v128.load(sums, offsetof<Offset>()), value), offsetof<Offset>());
+}
+
+// @ts-expect-error: decorator
+@inline
+function gradient<Variant, Offset>(
   dy: v128,
   x: v128,
-  table: usize,
   row: usize,
-  variant: i32,
+  table: usize,
   kind: i32,
   p0: v128,
   p1: v128,
 ): v128 {
-  if (variant == NONE) return dy;
-  const z = madd(x, v128.load(table + SCALE * row), v128.load(table + SHIFT * row));
-  return activationGradient(dy, z, variant, kind, p0, p1);
+  if (offsetof<Variant>() == offsetof<None>()) return dy;
+  const scale = v128.load(table + SCALE * row, offsetof<Offset>());
+  const z = madd(x, scale, v128.load(table + SHIFT * row, offsetof<Offset>()));
+  return activationGradient<Variant>(dy, z, kind, p0, p1);
 }
 
 /** out[g, c] = factor · Σ x[g, r, c] over the rows r. `scratch`: 3·channelPeriod(C) floats. */
@@ -152,11 +205,11 @@ export function columnSums(
       const block = min(count, period * BLOCK_ROWS);
       let rest = block;
       for (; rest >= period << 2; rest -= period << 2) {
-        for (let j: usize = 0; j < row; j += 16) {
-          const from = x + j;
-          const pair = f32x4.add(v128.load(from), v128.load(from + row));
-          const other = f32x4.add(v128.load(from + 2 * row), v128.load(from + 3 * row));
-          v128.store(scratch + j, f32x4.add(v128.load(scratch + j), f32x4.add(pair, other)));
+        for (let j: usize = 0; j < row; j += 64) {
+          addFour<Size0>(x + j, row, scratch + j);
+          addFour<Size16>(x + j, row, scratch + j);
+          addFour<Size32>(x + j, row, scratch + j);
+          addFour<Size48>(x + j, row, scratch + j);
         }
         x += row << 2;
       }
@@ -176,6 +229,18 @@ export function columnSums(
     }
     foldSums(totals, out + (<usize>(group * channels) << 2), factor, channels, period);
   }
+}
+
+/** Adds one vector of each of four rows. */
+// @ts-expect-error: decorator
+@inline
+function addFour<Offset>(x: usize, row: usize, sums: usize): void {
+  const pair = f32x4.add(v128.load(x, offsetof<Offset>()), v128.load(x + row, offsetof<Offset>()));
+  const other = f32x4.add(
+    v128.load(x + 2 * row, offsetof<Offset>()),
+    v128.load(x + 3 * row, offsetof<Offset>()),
+  );
+  accumulate<Offset>(sums, f32x4.add(pair, other));
 }
 
 /** out[g, r, c] = factor · x[g, c] for all rows r. */

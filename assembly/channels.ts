@@ -2,20 +2,23 @@
  * Per-channel parameters over flat NHWC data, whatever the number of channels.
  *
  * The channel of the i-th float is i mod C. Flat data is read as virtual rows of `period` floats, a multiple of
- * both C and 4: lane j of every row belongs to channel j mod C. A parameter [C] becomes a table [period], and a
+ * C and of 16: lane j of every row belongs to channel j mod C. A parameter [C] becomes a table [period], and a
  * reduction to [C] runs on [period] accumulators that are folded at the end. No loop has a scalar path for odd C.
  */
 
-/** Short rows would wait on the additions to the same accumulators: a row is at least 8 vectors long. */
-const MIN_PERIOD: i32 = 32;
+/** Loops take four vectors of a row at a time. */
+const GROUP: i32 = 16;
+
+/** Shorter rows would wait on the last row's additions to the same accumulators. */
+const MIN_PERIOD: i32 = 64;
 
 /** Rows whose sums are held in f32 before they are added up in f64: a sum of 256 stays within 2⁻¹⁹ at worst. */
 export const BLOCK_ROWS: i32 = 256;
 
-/** Floats in a virtual row: a multiple of `channels` and of 4. */
+/** Floats in a virtual row: a multiple of `channels` and of 16. */
 export function channelPeriod(channels: i32): i32 {
   let period = channels;
-  while (period & 3 || period < MIN_PERIOD) period <<= 1;
+  while (period & (GROUP - 1) || period < MIN_PERIOD) period <<= 1;
   return period;
 }
 

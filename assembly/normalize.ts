@@ -4,9 +4,23 @@
  * x is [groups, rows, C]; scale and shift are [groups, C], or absent (address 0: 1 and 0). `scratch` holds
  * 4·channelPeriod(C) floats. Bytes moved: forward 8 an element; backward 12, or 8 for a linear function.
  */
-import { activate, activationGradient, CLIP, CURVED, LEAKY_RELU, NONE, variantOf } from "./activation";
+import {
+  activate,
+  activationGradient,
+  CLIP,
+  Clip,
+  Curved,
+  LEAKY_RELU,
+  LeakyRelu,
+  NONE,
+  None,
+  RELU,
+  Relu,
+  secondParameter,
+} from "./activation";
 import { channelPeriod, fillTable } from "./channels";
 import { madd } from "./madd";
+import { Size0, Size1, Size16, Size32, Size48 } from "./sizes";
 import { loadTail, storeTail } from "./tail";
 
 export function scaleShift(
@@ -27,61 +41,57 @@ export function scaleShift(
   const shifts = scratch + (<usize>period << 2);
   const count = rows * channels;
   const a = f32x4.splat(p0);
-  const b = f32x4.splat(p1);
+  const b = secondParameter(kind, p0, p1);
   for (let group = 0; group < groups; group++) {
     const at = <usize>(group * channels) << 2;
     const offset = (<usize>group * <usize>count) << 2;
     fillTable(scales, scale ? scale + at : 0, 1, channels, period);
     fillTable(shifts, shift ? shift + at : 0, 0, channels, period);
-    switch (variantOf(kind)) {
-      case NONE: forward(x + offset, y + offset, count, scales, shifts, period, NONE, kind, a, b); break;
-      case CLIP: forward(x + offset, y + offset, count, scales, shifts, period, CLIP, kind, a, b); break;
-      case LEAKY_RELU: forward(x + offset, y + offset, count, scales, shifts, period, LEAKY_RELU, kind, a, b); break;
-      default: forward(x + offset, y + offset, count, scales, shifts, period, CURVED, kind, a, b);
+    const from = x + offset;
+    const to = y + offset;
+    switch (kind) {
+      case NONE: forward<None>(from, to, count, scales, shifts, period, kind, a, b); break;
+      case RELU: forward<Relu>(from, to, count, scales, shifts, period, kind, a, b); break;
+      case CLIP: forward<Clip>(from, to, count, scales, shifts, period, kind, a, b); break;
+      case LEAKY_RELU: forward<LeakyRelu>(from, to, count, scales, shifts, period, kind, a, b); break;
+      default: forward<Curved>(from, to, count, scales, shifts, period, kind, a, b);
     }
   }
 }
 
 // @ts-expect-error: decorator
 @inline
-function forward(
+function forward<Variant>(
   x: usize,
   y: usize,
   count: i32,
   scales: usize,
   shifts: usize,
   period: i32,
-  variant: i32,
   kind: i32,
   p0: v128,
   p1: v128,
 ): void {
   const row = <usize>period << 2;
-  // Four rows at once: each entry of the tables is read once for four vectors.
-  for (; count >= period << 2; count -= period << 2) {
-    for (let j: usize = 0; j < row; j += 16) {
-      const s = v128.load(scales + j);
-      const t = v128.load(shifts + j);
-      let from = x + j;
-      let to = y + j;
-      v128.store(to, activate(madd(v128.load(from), s, t), variant, kind, p0, p1));
-      from += row;
-      to += row;
-      v128.store(to, activate(madd(v128.load(from), s, t), variant, kind, p0, p1));
-      from += row;
-      to += row;
-      v128.store(to, activate(madd(v128.load(from), s, t), variant, kind, p0, p1));
-      from += row;
-      to += row;
-      v128.store(to, activate(madd(v128.load(from), s, t), variant, kind, p0, p1));
+  // Two rows at once: each entry of the tables is read once for two vectors.
+  for (; count >= period << 1; count -= period << 1) {
+    for (let j: usize = 0; j < row; j += 64) {
+      const from = x + j;
+      const to = y + j;
+      const s = scales + j;
+      const t = shifts + j;
+      forwardTwo<Variant, Size0>(from, to, row, s, t, kind, p0, p1);
+      forwardTwo<Variant, Size16>(from, to, row, s, t, kind, p0, p1);
+      forwardTwo<Variant, Size32>(from, to, row, s, t, kind, p0, p1);
+      forwardTwo<Variant, Size48>(from, to, row, s, t, kind, p0, p1);
     }
-    x += row << 2;
-    y += row << 2;
+    x += row << 1;
+    y += row << 1;
   }
   let j: usize = 0;
   for (; count >= 4; count -= 4) {
     const z = madd(v128.load(x), v128.load(scales + j), v128.load(shifts + j));
-    v128.store(y, activate(z, variant, kind, p0, p1));
+    v128.store(y, activate<Variant>(z, kind, p0, p1));
     x += 16;
     y += 16;
     j += 16;
@@ -89,8 +99,29 @@ function forward(
   }
   if (count > 0) {
     const z = madd(loadTail(x, count), v128.load(scales + j), v128.load(shifts + j));
-    storeTail(y, activate(z, variant, kind, p0, p1), count);
+    storeTail(y, activate<Variant>(z, kind, p0, p1), count);
   }
+}
+
+/** One vector of each of two rows. */
+// @ts-expect-error: decorator
+@inline
+function forwardTwo<Variant, Offset>(
+  x: usize,
+  y: usize,
+  row: usize,
+  scales: usize,
+  shifts: usize,
+  kind: i32,
+  p0: v128,
+  p1: v128,
+): void {
+  const s = v128.load(scales, offsetof<Offset>());
+  const t = v128.load(shifts, offsetof<Offset>());
+  const z0 = madd(v128.load(x, offsetof<Offset>()), s, t);
+  const z1 = madd(v128.load(x + row, offsetof<Offset>()), s, t);
+  v128.store(y, activate<Variant>(z0, kind, p0, p1), offsetof<Offset>());
+  v128.store(y + row, activate<Variant>(z1, kind, p0, p1), offsetof<Offset>());
 }
 
 /**
@@ -118,8 +149,7 @@ export function scaleShiftGradient(
   const bytes = <usize>period << 2;
   const count = rows * channels;
   const a = f32x4.splat(p0);
-  const b = f32x4.splat(p1);
-  const code = variantOf(kind) | (slope ? STATISTICS : 0);
+  const b = secondParameter(kind, p0, p1);
   for (let group = 0; group < groups; group++) {
     const at = <usize>(group * channels) << 2;
     const begin = (<usize>group * <usize>count) << 2;
@@ -132,104 +162,120 @@ export function scaleShiftGradient(
     const from = x + begin;
     const by = dy + begin;
     const to = dx + begin;
-    switch (code) {
-      case NONE: backward(from, by, to, count, tables, period, NONE, false, kind, a, b); break;
-      case CLIP: backward(from, by, to, count, tables, period, CLIP, false, kind, a, b); break;
-      case LEAKY_RELU: backward(from, by, to, count, tables, period, LEAKY_RELU, false, kind, a, b); break;
-      case CURVED: backward(from, by, to, count, tables, period, CURVED, false, kind, a, b); break;
-      case NONE | STATISTICS: backward(from, by, to, count, tables, period, NONE, true, kind, a, b); break;
-      case CLIP | STATISTICS: backward(from, by, to, count, tables, period, CLIP, true, kind, a, b); break;
-      case LEAKY_RELU | STATISTICS: backward(from, by, to, count, tables, period, LEAKY_RELU, true, kind, a, b); break;
-      default: backward(from, by, to, count, tables, period, CURVED, true, kind, a, b);
+    if (slope) {
+      switch (kind) {
+        case NONE: backward<None, Statistics>(from, by, to, count, tables, period, kind, a, b); break;
+        case RELU: backward<Relu, Statistics>(from, by, to, count, tables, period, kind, a, b); break;
+        case CLIP: backward<Clip, Statistics>(from, by, to, count, tables, period, kind, a, b); break;
+        case LEAKY_RELU: backward<LeakyRelu, Statistics>(from, by, to, count, tables, period, kind, a, b); break;
+        default: backward<Curved, Statistics>(from, by, to, count, tables, period, kind, a, b);
+      }
+    } else {
+      switch (kind) {
+        case NONE: backward<None, NoStatistics>(from, by, to, count, tables, period, kind, a, b); break;
+        case RELU: backward<Relu, NoStatistics>(from, by, to, count, tables, period, kind, a, b); break;
+        case CLIP: backward<Clip, NoStatistics>(from, by, to, count, tables, period, kind, a, b); break;
+        case LEAKY_RELU: backward<LeakyRelu, NoStatistics>(from, by, to, count, tables, period, kind, a, b); break;
+        default: backward<Curved, NoStatistics>(from, by, to, count, tables, period, kind, a, b);
+      }
     }
   }
 }
 
-/** Bit beside the variant: slope and offset are there. */
-const STATISTICS: i32 = 4;
+// Whether slope and offset are there.
+type Statistics = Size1;
+type NoStatistics = Size0;
 
 // @ts-expect-error: decorator
 @inline
-function backward(
+function backward<Variant, Slope>(
   x: usize,
   dy: usize,
   dx: usize,
   count: i32,
   tables: usize,
   period: i32,
-  variant: i32,
-  statistics: bool,
   kind: i32,
   p0: v128,
   p1: v128,
 ): void {
   const row = <usize>period << 2;
   for (; count >= period << 1; count -= period << 1) {
-    for (let j: usize = 0; j < row; j += 16) {
-      const table = tables + j;
-      const at = x + j;
-      const by = dy + j;
-      const to = dx + j;
-      v128.store(to, gradient(v128.load(by), at, table, row, variant, statistics, kind, p0, p1));
-      v128.store(to + row, gradient(v128.load(by + row), at + row, table, row, variant, statistics, kind, p0, p1));
+    for (let j: usize = 0; j < row; j += 64) {
+      const at = tables + j;
+      backwardTwo<Variant, Slope, Size0>(x + j, dy + j, dx + j, row, at, kind, p0, p1);
+      backwardTwo<Variant, Slope, Size16>(x + j, dy + j, dx + j, row, at, kind, p0, p1);
+      backwardTwo<Variant, Slope, Size32>(x + j, dy + j, dx + j, row, at, kind, p0, p1);
+      backwardTwo<Variant, Slope, Size48>(x + j, dy + j, dx + j, row, at, kind, p0, p1);
     }
     x += row << 1;
     dy += row << 1;
     dx += row << 1;
   }
   let j: usize = 0;
-  for (; count >= 4; count -= 4) {
-    v128.store(dx, gradient(v128.load(dy), x, tables + j, row, variant, statistics, kind, p0, p1));
+  for (; count > 0; count -= 4) {
+    const whole = count >= 4;
+    const by = whole ? v128.load(dy) : loadTail(dy, count);
+    let value = by;
+    if (offsetof<Variant>() != offsetof<None>() || offsetof<Slope>() == offsetof<Statistics>()) value = whole ? v128.load(x) : loadTail(x, count);
+    const out = gradient<Variant, Slope, Size0>(by, value, tables + j, row, kind, p0, p1);
+    if (whole) v128.store(dx, out);
+    else storeTail(dx, out, count);
     x += 16;
     dy += 16;
     dx += 16;
     j += 16;
     if (j == row) j = 0;
   }
-  if (count > 0) {
-    const value = variant == NONE && !statistics ? f32x4.splat(0) : loadTail(x, count);
-    const out = gradientOf(loadTail(dy, count), value, tables + j, row, variant, statistics, kind, p0, p1);
-    storeTail(dx, out, count);
-  }
 }
 
+/** One vector of each of two rows. The tables of scale, shift, slope and offset lie `row` bytes apart. */
 // @ts-expect-error: decorator
 @inline
-function gradient(
-  dy: v128,
+function backwardTwo<Variant, Slope, Offset>(
   x: usize,
-  table: usize,
+  dy: usize,
+  dx: usize,
   row: usize,
-  variant: i32,
-  statistics: bool,
+  table: usize,
   kind: i32,
   p0: v128,
   p1: v128,
-): v128 {
-  if (variant == NONE && !statistics) return f32x4.mul(dy, v128.load(table));
-  return gradientOf(dy, v128.load(x), table, row, variant, statistics, kind, p0, p1);
+): void {
+  const dy0 = v128.load(dy, offsetof<Offset>());
+  const dy1 = v128.load(dy + row, offsetof<Offset>());
+  let x0 = dy0;
+  let x1 = dy1;
+  if (offsetof<Variant>() != offsetof<None>() || offsetof<Slope>() == offsetof<Statistics>()) {
+    x0 = v128.load(x, offsetof<Offset>());
+    x1 = v128.load(x + row, offsetof<Offset>());
+  }
+  v128.store(dx, gradient<Variant, Slope, Offset>(dy0, x0, table, row, kind, p0, p1), offsetof<Offset>());
+  v128.store(
+    dx + row,
+    gradient<Variant, Slope, Offset>(dy1, x1, table, row, kind, p0, p1),
+    offsetof<Offset>(),
+  );
 }
 
-/** One vector of dx; the tables of scale, shift, slope and offset lie `row` bytes apart. */
 // @ts-expect-error: decorator
 @inline
-function gradientOf(
+function gradient<Variant, Slope, Offset>(
   dy: v128,
   x: v128,
   table: usize,
   row: usize,
-  variant: i32,
-  statistics: bool,
   kind: i32,
   p0: v128,
   p1: v128,
 ): v128 {
-  const scale = v128.load(table);
+  const scale = v128.load(table, offsetof<Offset>());
   let dz = dy;
-  if (variant != NONE) {
-    const z = madd(x, scale, v128.load(table + row));
-    dz = activationGradient(dy, z, variant, kind, p0, p1);
+  if (offsetof<Variant>() != offsetof<None>()) {
+    const z = madd(x, scale, v128.load(table + row, offsetof<Offset>()));
+    dz = activationGradient<Variant>(dy, z, kind, p0, p1);
   }
-  if (!statistics) return f32x4.mul(dz, scale);
-  return madd(dz, scale, madd(x, v128.load(table + 2 * row), v128.load(table + 3 * row)));
+  if (offsetof<Slope>() != offsetof<Statistics>()) return f32x4.mul(dz, scale);
+  const slope = v128.load(table + 2 * row, offsetof<Offset>());
+  return madd(dz, scale, madd(x, slope, v128.load(table + 3 * row, offsetof<Offset>())));
 }

@@ -5,16 +5,29 @@
  * pivot, and is merged in f64 by Chan, Golub and LeVeque's update; so |mean| ≫ std costs nothing. The order of
  * additions is fixed by the shape.
  */
-import { activate, CLIP, CURVED, LEAKY_RELU, NONE, variantOf } from "./activation";
+import {
+  activate,
+  CLIP,
+  Clip,
+  Curved,
+  LEAKY_RELU,
+  LeakyRelu,
+  NONE,
+  None,
+  RELU,
+  Relu,
+  secondParameter,
+} from "./activation";
 import { BLOCK_ROWS, channelPeriod, clearTable, fillTable } from "./channels";
 import { madd } from "./madd";
+import { Size0, Size5, Size16, Size32, Size48 } from "./sizes";
 import { loadTail, storeTail } from "./tail";
 
 /** Rows whose mean is the first pivot. */
 const PIVOT_ROWS: i32 = 16;
 
-/** No y is written: the variants of `activation.ts` are not negative. */
-const NO_OUTPUT: i32 = -1;
+/** Beside the variants of `activation.ts`: no y is written. */
+type NoOutput = Size5;
 
 /** What `spread` gets: √(Σ(x − mean)²/(n − 1)), 0 for n = 1; or Σ(x − mean)²/n. */
 const STANDARD_DEVIATION: i32 = 1;
@@ -36,7 +49,7 @@ export function statistics(
   for (let group = 0; group < groups; group++) {
     const from = x + ((<usize>group * <usize>count) << 2);
     const at = <usize>(group * channels) << 2;
-    collect(from, 0, count, period, NO_OUTPUT, NONE, none, none, scratch);
+    collect<NoOutput>(from, 0, count, period, NONE, none, none, scratch);
     finish(scratch, count, channels, period, mean + at, spread + at, spreadKind);
   }
 }
@@ -59,14 +72,15 @@ export function scaleShiftStatistics(
   const period = channelPeriod(channels);
   const count = rows * channels;
   const a = f32x4.splat(p0);
-  const b = f32x4.splat(p1);
+  const b = secondParameter(kind, p0, p1);
   fillTable(table(scratch, period, SCALE), scale, 1, channels, period);
   fillTable(table(scratch, period, SHIFT), shift, 0, channels, period);
-  switch (variantOf(kind)) {
-    case NONE: collect(x, y, count, period, NONE, kind, a, b, scratch); break;
-    case CLIP: collect(x, y, count, period, CLIP, kind, a, b, scratch); break;
-    case LEAKY_RELU: collect(x, y, count, period, LEAKY_RELU, kind, a, b, scratch); break;
-    default: collect(x, y, count, period, CURVED, kind, a, b, scratch);
+  switch (kind) {
+    case NONE: collect<None>(x, y, count, period, kind, a, b, scratch); break;
+    case RELU: collect<Relu>(x, y, count, period, kind, a, b, scratch); break;
+    case CLIP: collect<Clip>(x, y, count, period, kind, a, b, scratch); break;
+    case LEAKY_RELU: collect<LeakyRelu>(x, y, count, period, kind, a, b, scratch); break;
+    default: collect<Curved>(x, y, count, period, kind, a, b, scratch);
   }
   finish(scratch, count, channels, period, mean, std, STANDARD_DEVIATION);
 }
@@ -89,12 +103,11 @@ function table(scratch: usize, period: i32, index: usize): usize {
 /** Runs over `count` floats and leaves, for every lane, its mean and Σ(x − mean)² in MEAN and DEVIATION. */
 // @ts-expect-error: decorator
 @inline
-function collect(
+function collect<Variant>(
   x: usize,
   y: usize,
   count: i32,
   period: i32,
-  variant: i32,
   kind: i32,
   p0: v128,
   p1: v128,
@@ -107,21 +120,26 @@ function collect(
   for (let done = 0; done < rows; ) {
     const block = min(rows - done, BLOCK_ROWS);
     let r = 0;
-    for (; r + 4 <= block; r += 4) {
-      addFourRows(x, y, row, variant, kind, p0, p1, scratch);
-      x += row << 2;
-      if (variant != NO_OUTPUT) y += row << 2;
+    for (; r + 2 <= block; r += 2) {
+      for (let j: usize = 0; j < row; j += 64) {
+        addTwo<Variant, Size0>(x + j, y + j, row, kind, p0, p1, scratch + j);
+        addTwo<Variant, Size16>(x + j, y + j, row, kind, p0, p1, scratch + j);
+        addTwo<Variant, Size32>(x + j, y + j, row, kind, p0, p1, scratch + j);
+        addTwo<Variant, Size48>(x + j, y + j, row, kind, p0, p1, scratch + j);
+      }
+      x += row << 1;
+      if (offsetof<Variant>() != offsetof<NoOutput>()) y += row << 1;
     }
     for (; r < block; r++) {
-      addRow(x, y, period, row, variant, kind, p0, p1, scratch);
+      addRow<Variant>(x, y, period, row, kind, p0, p1, scratch);
       x += row;
-      if (variant != NO_OUTPUT) y += row;
+      if (offsetof<Variant>() != offsetof<NoOutput>()) y += row;
     }
     merge(scratch, period, period, done, block);
     done += block;
   }
   if (rest > 0) {
-    addRow(x, y, rest, row, variant, kind, p0, p1, scratch);
+    addRow<Variant>(x, y, rest, row, kind, p0, p1, scratch);
     merge(scratch, period, rest, rows, 1);
   }
 }
@@ -147,55 +165,43 @@ function start(x: usize, rows: i32, rest: i32, period: i32, scratch: usize): voi
   }
 }
 
+/** One vector of each of two rows. */
 // @ts-expect-error: decorator
 @inline
-function addFourRows(
+function addTwo<Variant, Offset>(
   x: usize,
   y: usize,
   row: usize,
-  variant: i32,
   kind: i32,
   p0: v128,
   p1: v128,
-  scratch: usize,
+  at: usize,
 ): void {
-  for (let j: usize = 0; j < row; j += 16) {
-    const at = scratch + j;
-    const from = x + j;
-    const x0 = v128.load(from);
-    const x1 = v128.load(from + row);
-    const x2 = v128.load(from + 2 * row);
-    const x3 = v128.load(from + 3 * row);
-    if (variant != NO_OUTPUT) {
-      const scale = v128.load(at + SCALE * row);
-      const shift = v128.load(at + SHIFT * row);
-      const to = y + j;
-      v128.store(to, activate(madd(x0, scale, shift), variant, kind, p0, p1));
-      v128.store(to + row, activate(madd(x1, scale, shift), variant, kind, p0, p1));
-      v128.store(to + 2 * row, activate(madd(x2, scale, shift), variant, kind, p0, p1));
-      v128.store(to + 3 * row, activate(madd(x3, scale, shift), variant, kind, p0, p1));
-    }
-    const pivot = v128.load(at);
-    const d0 = f32x4.sub(x0, pivot);
-    const d1 = f32x4.sub(x1, pivot);
-    const d2 = f32x4.sub(x2, pivot);
-    const d3 = f32x4.sub(x3, pivot);
-    const sum = f32x4.add(f32x4.add(d0, d1), f32x4.add(d2, d3));
-    const squares = f32x4.add(madd(d1, d1, f32x4.mul(d0, d0)), madd(d3, d3, f32x4.mul(d2, d2)));
-    v128.store(at + SUM * row, f32x4.add(v128.load(at + SUM * row), sum));
-    v128.store(at + SQUARES * row, f32x4.add(v128.load(at + SQUARES * row), squares));
+  const x0 = v128.load(x, offsetof<Offset>());
+  const x1 = v128.load(x + row, offsetof<Offset>());
+  if (offsetof<Variant>() != offsetof<NoOutput>()) {
+    const scale = v128.load(at + SCALE * row, offsetof<Offset>());
+    const shift = v128.load(at + SHIFT * row, offsetof<Offset>());
+    v128.store(y, activate<Variant>(madd(x0, scale, shift), kind, p0, p1), offsetof<Offset>());
+    v128.store(y + row, activate<Variant>(madd(x1, scale, shift), kind, p0, p1), offsetof<Offset>());
   }
+  const pivot = v128.load(at, offsetof<Offset>());
+  const d0 = f32x4.sub(x0, pivot);
+  const d1 = f32x4.sub(x1, pivot);
+  const sum = f32x4.add(v128.load(at + SUM * row, offsetof<Offset>()), f32x4.add(d0, d1));
+  const squares = f32x4.add(v128.load(at + SQUARES * row, offsetof<Offset>()), madd(d1, d1, f32x4.mul(d0, d0)));
+  v128.store(at + SUM * row, sum, offsetof<Offset>());
+  v128.store(at + SQUARES * row, squares, offsetof<Offset>());
 }
 
 /** One row of `count` floats, `count` ≤ period. */
 // @ts-expect-error: decorator
 @inline
-function addRow(
+function addRow<Variant>(
   x: usize,
   y: usize,
   count: i32,
   row: usize,
-  variant: i32,
   kind: i32,
   p0: v128,
   p1: v128,
@@ -205,9 +211,9 @@ function addRow(
   for (; count > 0; count -= 4, j += 16) {
     const at = scratch + j;
     const value = count >= 4 ? v128.load(x + j) : loadTail(x + j, count);
-    if (variant != NO_OUTPUT) {
+    if (offsetof<Variant>() != offsetof<NoOutput>()) {
       const z = madd(value, v128.load(at + SCALE * row), v128.load(at + SHIFT * row));
-      const result = activate(z, variant, kind, p0, p1);
+      const result = activate<Variant>(z, kind, p0, p1);
       if (count >= 4) v128.store(y + j, result);
       else storeTail(y + j, result, count);
     }

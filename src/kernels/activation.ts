@@ -9,19 +9,20 @@ export interface ActivationCode {
 }
 
 const NONE = 0;
-const CLIP = 1;
-const LEAKY_RELU = 2;
-const SIGMOID = 3;
-const TANH = 4;
-const HARD_SIGMOID = 5;
-const HARD_SWISH = 6;
+const RELU = 1;
+const CLIP = 2;
+const LEAKY_RELU = 3;
+const SIGMOID = 4;
+const TANH = 5;
+const HARD_SIGMOID = 6;
+const HARD_SWISH = 7;
 
-/** The code of an activation; without one, of the identity. ReLU is a clip to [0, ∞). */
+/** The code of an activation; without one, of the identity. */
 export function activationCode(activation: Activation | undefined): ActivationCode {
   if (!activation) return { kind: NONE, p0: 0, p1: 0 };
   switch (activation.kind) {
     case "relu":
-      return { kind: CLIP, p0: 0, p1: Number.POSITIVE_INFINITY };
+      return { kind: RELU, p0: 0, p1: 0 };
     case "clip":
       return { kind: CLIP, p0: activation.min, p1: activation.max };
     case "leakyRelu":
