@@ -6,20 +6,22 @@
  * arXiv 1907.02129, without its buffer of pointers.)
  */
 import { fill } from "./fill";
-import { Walk, WALK_BYTES } from "./microkernel";
-import { packPanels } from "./packing";
-import { EDGE_BYTES, multiplyRows, packedBytes, rowTableBytes, setRow } from "./tiles";
+import { TILE_COLUMNS, Walk, WALK_BYTES } from "./microkernel";
+import { packPanel, packPanels } from "./packing";
+import { EDGE_BYTES, multiplyRows, packedBytes, panelBytes, rowTableBytes, setRow } from "./tiles";
+import { leavesPixelsOut, Phase, PHASE_BYTES, setPhasePixels, setPhaseTaps } from "./phases";
 import {
-  newWindow, openWindow, paddedBytes, planStrips, setAxis, stripPixels, Window, WINDOW_STRUCT_BYTES,
+  forwardWindow, inputGradientWindow, openWindow, paddedBytes, stripPixels, Window, WINDOW_STRUCT_BYTES,
 } from "./windows";
 
-const HEADER_BYTES: usize = WINDOW_STRUCT_BYTES + WALK_BYTES + EDGE_BYTES;
+/** What every call keeps at the beginning of its scratch, in this order: Window, Walk, edge tile, two Phases. */
+const HEADER_BYTES: usize = WINDOW_STRUCT_BYTES + WALK_BYTES + EDGE_BYTES + 2 * PHASE_BYTES;
 
 /**
  * A walk over tapsH × tapsW pixels of an open window, `depth` channels of each, where pixels next to each other
  * in the walk are `dilationH` rows and `dilationW` columns apart.
  */
-export function setTaps(
+function setTaps(
   walk: Walk, window: Window, tapsH: i32, tapsW: i32, dilationH: i32, dilationW: i32, depth: i32,
 ): void {
   const pixelBytes = <usize>window.channels * 4;
@@ -58,18 +60,6 @@ function setPixels(
   }
 }
 
-/** The window of a forward convolution, planned. */
-export function forwardWindow(
-  memory: usize, x: usize, n: i32, h: i32, w: i32, c: i32, kh: i32, kw: i32,
-  sh: i32, sw: i32, dh: i32, dw: i32, top: i32, left: i32, oh: i32, ow: i32,
-): Window {
-  const window = newWindow(memory, x, c);
-  setAxis(window.rows, h, -top, sh, (kh - 1) * dh, oh);
-  setAxis(window.columns, w, -left, sw, (kw - 1) * dw, ow);
-  planStrips(window, n);
-  return window;
-}
-
 /**
  * Bytes of scratch that `conv2d` needs.
  *
@@ -79,7 +69,7 @@ export function conv2dScratch(
   header: usize, n: i32, h: i32, w: i32, c: i32, kh: i32, kw: i32, o: i32, groups: i32,
   sh: i32, sw: i32, dh: i32, dw: i32, top: i32, left: i32, oh: i32, ow: i32,
 ): usize {
-  const window = forwardWindow(header, 0, n, h, w, c, kh, kw, sh, sw, dh, dw, top, left, oh, ow);
+  const window = forwardWindow(header, 0, n, h, w, c, c, kh, kw, sh, sw, dh, dw, top, left, oh, ow);
   const packed = <usize>groups * packedBytes(kh * kw * (c / groups), o / groups);
   return HEADER_BYTES + rowTableBytes(stripPixels(window)) + packed + paddedBytes(window);
 }
@@ -100,10 +90,10 @@ export function conv2d(
   n: i32, h: i32, w: i32, c: i32, kh: i32, kw: i32, o: i32, groups: i32,
   sh: i32, sw: i32, dh: i32, dw: i32, top: i32, left: i32, oh: i32, ow: i32,
 ): void {
-  const window = forwardWindow(scratch, x, n, h, w, c, kh, kw, sh, sw, dh, dw, top, left, oh, ow);
+  const window = forwardWindow(scratch, x, n, h, w, c, c, kh, kw, sh, sw, dh, dw, top, left, oh, ow);
   const walk = changetype<Walk>(scratch + WINDOW_STRUCT_BYTES);
   const edge = scratch + WINDOW_STRUCT_BYTES + WALK_BYTES;
-  const rows = edge + EDGE_BYTES;
+  const rows = scratch + HEADER_BYTES;
   const packed = rows + rowTableBytes(stripPixels(window));
   const groupC = c / groups;
   const groupO = o / groups;
@@ -135,58 +125,12 @@ export function conv2d(
   }
 }
 
-/**
- * Along one axis, an input index i lies at i + before = phase + stride·j in the padded image, and the outputs that
- * read it are j − ⌊k·dilation / stride⌋ for the taps k with k·dilation ≡ phase (mod stride): for each phase a
- * small convolution of stride 1 over the outputs. `firstTap` is the least such k, −1 if there is none.
- */
-function firstTap(kernel: i32, stride: i32, dilation: i32, phase: i32): i32 {
-  for (let k = 0; k < min(kernel, stride); k++) {
-    if ((k * dilation) % stride == phase) return k;
-  }
-  return -1;
-}
-
-/** Taps from one of a phase to the next: stride / gcd(stride, dilation). */
-function tapSpacing(stride: i32, dilation: i32): i32 {
-  let k = 1;
-  while ((k * dilation) % stride != 0) k++;
-  return k;
-}
-
-/** Taps of a phase. */
-function tapCount(kernel: i32, first: i32, spacing: i32): i32 {
-  return (kernel - first + spacing - 1) / spacing;
-}
-
-/** ⌈a / b⌉ and ⌊a / b⌋ for b > 0 and any a. */
-function ceilDivide(a: i32, b: i32): i32 {
-  return a > 0 ? (a + b - 1) / b : -(-a / b);
-}
-function floorDivide(a: i32, b: i32): i32 {
-  return a >= 0 ? a / b : -((b - 1 - a) / b);
-}
-
-/** The window of dY that the gradient by x reads; grid index j as in `firstTap`, counted from its least. */
-function backwardWindow(
-  memory: usize, dy: usize, n: i32, h: i32, w: i32, kh: i32, kw: i32, o: i32,
-  sh: i32, sw: i32, dh: i32, dw: i32, top: i32, left: i32, oh: i32, ow: i32,
-): Window {
-  const window = newWindow(memory, dy, o);
-  const haloH = ((kh - 1) * dh) / sh;
-  const haloW = ((kw - 1) * dw) / sw;
-  setAxis(window.rows, oh, top / sh - haloH, 1, haloH, (h - 1 + top) / sh - top / sh + 1);
-  setAxis(window.columns, ow, left / sw - haloW, 1, haloW, (w - 1 + left) / sw - left / sw + 1);
-  planStrips(window, n);
-  return window;
-}
-
 /** Bytes of scratch that `conv2dInputGradient` needs; otherwise as `conv2dScratch`. */
 export function conv2dInputGradientScratch(
   header: usize, n: i32, h: i32, w: i32, c: i32, kh: i32, kw: i32, o: i32, groups: i32,
   sh: i32, sw: i32, dh: i32, dw: i32, top: i32, left: i32, oh: i32, ow: i32,
 ): usize {
-  const window = backwardWindow(header, 0, n, h, w, kh, kw, o, sh, sw, dh, dw, top, left, oh, ow);
+  const window = inputGradientWindow(header, 0, n, h, w, kh, kw, o, o, sh, sw, dh, dw, top, left, oh, ow);
   const packed = <usize>groups * packedBytes(kh * kw * (o / groups), c / groups);
   return HEADER_BYTES + rowTableBytes(stripPixels(window)) + packed + paddedBytes(window);
 }
@@ -196,27 +140,22 @@ export function conv2dInputGradientScratch(
  * `conv2dInputGradient` uses them.
  */
 function packRotated(
-  filter: usize, packed: usize, kh: i32, kw: i32, groupC: i32, o: i32, groups: i32, sh: i32, sw: i32, dh: i32, dw: i32,
+  filter: usize, packed: usize, vertical: Phase, horizontal: Phase,
+  kh: i32, kw: i32, groupC: i32, o: i32, groups: i32, sh: i32, sw: i32, dh: i32, dw: i32,
 ): void {
   const groupO = o / groups;
-  const spacingH = tapSpacing(sh, dh);
-  const spacingW = tapSpacing(sw, dw);
   for (let phaseH = 0; phaseH < sh; phaseH++) {
+    if (!setPhaseTaps(vertical, phaseH, kh, sh, dh)) continue;
     for (let phaseW = 0; phaseW < sw; phaseW++) {
-      const firstH = firstTap(kh, sh, dh, phaseH);
-      const firstW = firstTap(kw, sw, dw, phaseW);
-      if (firstH < 0 || firstW < 0) continue;
-      const tapsH = tapCount(kh, firstH, spacingH);
-      const tapsW = tapCount(kw, firstW, spacingW);
-      const depth = tapsH * tapsW * groupO;
+      if (!setPhaseTaps(horizontal, phaseW, kw, sw, dw)) continue;
       for (let g = 0; g < groups; g++) {
-        for (let channel = 0; channel < groupC; channel += 8) {
-          for (let i = tapsH - 1; i >= 0; i--) {
-            for (let j = tapsW - 1; j >= 0; j--) {
-              const tap = (firstH + i * spacingH) * kw + firstW + j * spacingW;
+        for (let channel = 0; channel < groupC; channel += TILE_COLUMNS) {
+          for (let i = vertical.taps - 1; i >= 0; i--) {
+            for (let j = horizontal.taps - 1; j >= 0; j--) {
+              const tap = (vertical.tap + i * vertical.spacing) * kw + horizontal.tap + j * horizontal.spacing;
               const from = filter + (<usize>(tap * groupC + channel) * o + <usize>g * groupO) * 4;
-              packPanels(from, 4, <usize>o * 4, groupO, min(8, groupC - channel), packed);
-              packed += <usize>groupO * 32;
+              packPanel(from, 4, <usize>o * 4, groupO, min(TILE_COLUMNS, groupC - channel), packed);
+              packed += panelBytes(groupO);
             }
           }
         }
@@ -236,66 +175,50 @@ export function conv2dInputGradient(
   n: i32, h: i32, w: i32, c: i32, kh: i32, kw: i32, o: i32, groups: i32,
   sh: i32, sw: i32, dh: i32, dw: i32, top: i32, left: i32, oh: i32, ow: i32,
 ): void {
-  const window = backwardWindow(scratch, dy, n, h, w, kh, kw, o, sh, sw, dh, dw, top, left, oh, ow);
+  const window = inputGradientWindow(scratch, dy, n, h, w, kh, kw, o, o, sh, sw, dh, dw, top, left, oh, ow);
   const walk = changetype<Walk>(scratch + WINDOW_STRUCT_BYTES);
   const edge = scratch + WINDOW_STRUCT_BYTES + WALK_BYTES;
-  const rows = edge + EDGE_BYTES;
+  const vertical = changetype<Phase>(edge + EDGE_BYTES);
+  const horizontal = changetype<Phase>(edge + EDGE_BYTES + PHASE_BYTES);
+  const rows = scratch + HEADER_BYTES;
   const packed = rows + rowTableBytes(stripPixels(window));
   const groupC = c / groups;
   const groupO = o / groups;
   window.padded = packed + <usize>groups * packedBytes(kh * kw * groupO, groupC);
-  packRotated(filter, packed, kh, kw, groupC, o, groups, sh, sw, dh, dw);
-  const spacingH = tapSpacing(sh, dh);
-  const spacingW = tapSpacing(sw, dw);
+  packRotated(filter, packed, vertical, horizontal, kh, kw, groupC, o, groups, sh, sw, dh, dw);
+  if (leavesPixelsOut(kh, sh, dh) || leavesPixelsOut(kw, sw, dw)) fill(dx, 0, n * h * w * c);
   const xPixel = <usize>c * 4;
   const xRow = <usize>w * xPixel;
   const xImage = <usize>h * xRow;
-  const firstJ = top / sh;
-  const firstI = left / sw;
-  // Pixels that no output reads belong to a phase without taps.
-  if (kh < sh || kw < sw || spacingH < sh || spacingW < sw) fill(dx, 0, n * h * w * c);
   for (let image = 0; image < n; image += window.stripImages) {
     const images = min(window.stripImages, n - image);
-    for (let stripRow = 0; stripRow < window.rows.grid; stripRow += window.stripRows) {
-      const count = min(window.stripRows, window.rows.grid - stripRow);
-      const base = openWindow(window, image, images, stripRow, count);
+    for (let row = 0; row < window.rows.grid; row += window.stripRows) {
+      const count = min(window.stripRows, window.rows.grid - row);
+      const base = openWindow(window, image, images, row, count);
       let panels = packed;
       for (let phaseH = 0; phaseH < sh; phaseH++) {
-        const tapH = firstTap(kh, sh, dh, phaseH);
-        if (tapH < 0) continue;
-        const tapsH = tapCount(kh, tapH, spacingH);
-        const lastH = tapH + (tapsH - 1) * spacingH;
-        // Grid rows j of this phase that are rows of x.
-        const low = max(stripRow + firstJ, ceilDivide(top - phaseH, sh));
-        const high = min(stripRow + firstJ + count - 1, floorDivide(h - 1 + top - phaseH, sh));
+        if (!setPhaseTaps(vertical, phaseH, kh, sh, dh)) continue;
+        setPhasePixels(vertical, phaseH, sh, dh, h, top, window.rows, row, count);
         for (let phaseW = 0; phaseW < sw; phaseW++) {
-          const tapW = firstTap(kw, sw, dw, phaseW);
-          if (tapW < 0) continue;
-          const tapsW = tapCount(kw, tapW, spacingW);
-          const lastW = tapW + (tapsW - 1) * spacingW;
-          const lowW = ceilDivide(left - phaseW, sw);
-          const highW = floorDivide(w - 1 + left - phaseW, sw);
-          const depth = tapsH * tapsW * groupO;
-          const groupBytes = packedBytes(depth, groupC);
-          if (low <= high && lowW <= highW) {
-            setTaps(walk, window, tapsH, tapsW, (spacingH * dh) / sh, (spacingW * dw) / sw, groupO);
-            setPixels(
-              rows, images, high - low + 1, highW - lowW + 1, window.imageStride, window.rowStride, <usize>o * 4,
-              xImage, <usize>sh * xRow, <usize>sw * xPixel,
+          if (!setPhaseTaps(horizontal, phaseW, kw, sw, dw)) continue;
+          setPhasePixels(horizontal, phaseW, sw, dw, w, left, window.columns, 0, window.columns.grid);
+          setTaps(walk, window, vertical.taps, horizontal.taps, vertical.dilation, horizontal.dilation, groupO);
+          setPixels(
+            rows, images, vertical.count, horizontal.count, window.imageStride, window.rowStride, window.pixelBytes,
+            xImage, <usize>sh * xRow, <usize>sw * xPixel,
+          );
+          const depth = vertical.taps * horizontal.taps * groupO;
+          const pixels = images * vertical.count * horizontal.count;
+          const a = base + <usize>vertical.source * window.rowStride + <usize>horizontal.source * window.pixelBytes;
+          const target =
+            dx + <usize>image * xImage + <usize>vertical.target * xRow + <usize>horizontal.target * xPixel;
+          for (let g = 0; g < groups; g++) {
+            multiplyRows(
+              rows, pixels, a + <usize>g * groupO * 4, walk, panels, depth, target + <usize>g * groupC * 4, groupC,
+              false, edge,
             );
-            const aRow = low - stripRow - firstJ + window.rows.halo - (lastH * dh) / sh;
-            const aColumn = lowW - firstI + window.columns.halo - (lastW * dw) / sw;
-            const a = base + <usize>aRow * window.rowStride + <usize>aColumn * o * 4;
-            const target =
-              dx + <usize>image * xImage + <usize>(phaseH + sh * low - top) * xRow + <usize>(phaseW + sw * lowW - left) * xPixel;
-            for (let g = 0; g < groups; g++) {
-              multiplyRows(
-                rows, images * (high - low + 1) * (highW - lowW + 1), a + <usize>g * groupO * 4, walk,
-                panels + <usize>g * groupBytes, depth, target + <usize>g * groupC * 4, groupC, false, edge,
-              );
-            }
+            panels += packedBytes(depth, groupC);
           }
-          panels += <usize>groups * groupBytes;
         }
       }
     }

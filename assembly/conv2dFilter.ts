@@ -2,18 +2,17 @@
  * Operator: gradient of a convolution by its filter. A row of the product is a filter tap and channel, a column an
  * output channel, and the walk goes over the output pixels of a strip: at each, a tap's channels are contiguous.
  */
-import { forwardWindow } from "./conv2d";
 import { Walk, WALK_BYTES } from "./microkernel";
 import { packPanels } from "./packing";
 import { EDGE_BYTES, multiplyRows, packedBytes, rowTableBytes, setRow } from "./tiles";
-import { openWindow, paddedBytes, stripPixels, WINDOW_STRUCT_BYTES } from "./windows";
+import { forwardWindow, openWindow, paddedBytes, stripPixels, WINDOW_STRUCT_BYTES } from "./windows";
 
 /** Bytes of scratch that `conv2dFilterGradient` needs; otherwise as `conv2dScratch`. */
 export function conv2dFilterGradientScratch(
   header: usize, n: i32, h: i32, w: i32, c: i32, kh: i32, kw: i32, o: i32, groups: i32,
   sh: i32, sw: i32, dh: i32, dw: i32, top: i32, left: i32, oh: i32, ow: i32,
 ): usize {
-  const window = forwardWindow(header, 0, n, h, w, c, kh, kw, sh, sw, dh, dw, top, left, oh, ow);
+  const window = forwardWindow(header, 0, n, h, w, c, c, kh, kw, sh, sw, dh, dw, top, left, oh, ow);
   return (
     WINDOW_STRUCT_BYTES + WALK_BYTES + EDGE_BYTES + rowTableBytes(kh * kw * (c / groups)) +
     packedBytes(stripPixels(window), o / groups) + paddedBytes(window)
@@ -31,7 +30,7 @@ export function conv2dFilterGradient(
   n: i32, h: i32, w: i32, c: i32, kh: i32, kw: i32, o: i32, groups: i32,
   sh: i32, sw: i32, dh: i32, dw: i32, top: i32, left: i32, oh: i32, ow: i32,
 ): void {
-  const window = forwardWindow(scratch, x, n, h, w, c, kh, kw, sh, sw, dh, dw, top, left, oh, ow);
+  const window = forwardWindow(scratch, x, n, h, w, c, c, kh, kw, sh, sw, dh, dw, top, left, oh, ow);
   const walk = changetype<Walk>(scratch + WINDOW_STRUCT_BYTES);
   const edge = scratch + WINDOW_STRUCT_BYTES + WALK_BYTES;
   const rows = edge + EDGE_BYTES;

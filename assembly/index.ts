@@ -16,3 +16,6 @@ export { gather, quantizationScore, valueRange } from "./scalesearch";
 export { matMul, matMulScratch } from "./gemm";
 export { conv2d, conv2dInputGradient, conv2dInputGradientScratch, conv2dScratch, convHeaderBytes } from "./conv2d";
 export { conv2dFilterGradient, conv2dFilterGradientScratch } from "./conv2dFilter";
+export { repeatChannels, sumRepeated } from "./channelRepeat";
+export { depthwise, depthwiseInputGradient, depthwiseInputGradientScratch, depthwiseScratch } from "./depthwise";
+export { depthwiseFilterGradient, depthwiseFilterGradientScratch } from "./depthwiseFilter";

@@ -2,8 +2,7 @@
  * Convolutions visit an image a strip at a time: a grid of output pixels, a few rows of one image or a few whole
  * images, and the window of the source that these pixels read, with its border of zeros.
  */
-import { copyFloats } from "./packing";
-import { fill } from "./fill";
+import { copyPixels, zero } from "./packing";
 
 /** A strip's window is kept to this many bytes, so that it stays in L1 and L2 while all filters pass. */
 const WINDOW_BYTES: i32 = 1 << 17;
@@ -40,6 +39,8 @@ export class Window {
   columns: Axis;
   source: usize;
   channels: i32;
+  /** Bytes of a pixel of the open window: its channels, and those it is filled up with by zeros. */
+  pixelBytes: usize;
   /** Grid rows and images of a strip; more than one image only where rows are all rows. */
   stripRows: i32;
   stripImages: i32;
@@ -55,13 +56,17 @@ const AXIS_BYTES: usize = 20;
 /** Bytes of a Window and its two axes, keeping what follows aligned to 16. */
 export const WINDOW_STRUCT_BYTES: usize = 96;
 
-/** A Window in `memory`, its axes yet to be set with `setAxis` and its strips with `planStrips`. */
-export function newWindow(memory: usize, source: usize, channels: i32): Window {
+/**
+ * A Window in `memory`, its pixels filled up to `windowChannels`, its axes yet to be set with `setAxis` and its
+ * strips with `setStrips`.
+ */
+export function newWindow(memory: usize, source: usize, channels: i32, windowChannels: i32): Window {
   const window = changetype<Window>(memory);
   window.rows = changetype<Axis>(memory + offsetof<Window>());
   window.columns = changetype<Axis>(memory + offsetof<Window>() + AXIS_BYTES);
   window.source = source;
   window.channels = channels;
+  window.pixelBytes = <usize>windowChannels * 4;
   return window;
 }
 
@@ -73,32 +78,60 @@ export function setAxis(axis: Axis, size: i32, origin: i32, step: i32, halo: i32
   axis.grid = grid;
 }
 
+/** The window of x for y = conv(x): the grid is y's. */
+export function forwardWindow(
+  memory: usize, x: usize, n: i32, h: i32, w: i32, c: i32, windowChannels: i32, kh: i32, kw: i32,
+  sh: i32, sw: i32, dh: i32, dw: i32, top: i32, left: i32, oh: i32, ow: i32,
+): Window {
+  const window = newWindow(memory, x, c, windowChannels);
+  setAxis(window.rows, h, -top, sh, (kh - 1) * dh, oh);
+  setAxis(window.columns, w, -left, sw, (kw - 1) * dw, ow);
+  planStrips(window, n);
+  return window;
+}
+
+/** The window of dy for dx: the grid is the j of `phases.ts`, counted from the least one, ⌊before / stride⌋. */
+export function inputGradientWindow(
+  memory: usize, dy: usize, n: i32, h: i32, w: i32, kh: i32, kw: i32, o: i32, windowChannels: i32,
+  sh: i32, sw: i32, dh: i32, dw: i32, top: i32, left: i32, oh: i32, ow: i32,
+): Window {
+  const window = newWindow(memory, dy, o, windowChannels);
+  const haloH = ((kh - 1) * dh) / sh;
+  const haloW = ((kw - 1) * dw) / sw;
+  setAxis(window.rows, oh, top / sh - haloH, 1, haloH, (h - 1 + top) / sh - top / sh + 1);
+  setAxis(window.columns, ow, left / sw - haloW, 1, haloW, (w - 1 + left) / sw - left / sw + 1);
+  planStrips(window, n);
+  return window;
+}
+
 /** Chooses the strips' size. Needs no memory but the Window. */
-export function planStrips(window: Window, images: i32): void {
+function planStrips(window: Window, images: i32): void {
   const rows = window.rows;
-  const rowBytes = extent(window.columns, window.columns.grid) * window.channels * 4;
+  const rowBytes = extent(window.columns, window.columns.grid) * <i32>window.pixelBytes;
   const imageBytes = <i64>extent(rows, rows.grid) * rowBytes;
   if (imageBytes <= WINDOW_BYTES) {
-    window.stripRows = rows.grid;
-    window.stripImages = min(images, WINDOW_BYTES / <i32>imageBytes);
-  } else {
-    const limit = max(1, (WINDOW_BYTES / rowBytes - rows.halo - 1) / rows.step + 1);
-    const strips = (rows.grid + limit - 1) / limit;
-    window.stripRows = (rows.grid + strips - 1) / strips;
-    window.stripImages = 1;
+    setStrips(window, rows.grid, min(images, WINDOW_BYTES / <i32>imageBytes));
+    return;
   }
-  window.isPadded = !(inside(rows) && inside(window.columns));
+  const limit = max(1, (WINDOW_BYTES / rowBytes - rows.halo - 1) / rows.step + 1);
+  const strips = (rows.grid + limit - 1) / limit;
+  setStrips(window, (rows.grid + strips - 1) / strips, 1);
+}
+
+/** Strips of `images` images or, if that is 1, `rows` grid rows. */
+export function setStrips(window: Window, rows: i32, images: i32): void {
+  window.stripRows = rows;
+  window.stripImages = images;
+  window.isPadded =
+    !(inside(window.rows) && inside(window.columns)) || window.pixelBytes != <usize>window.channels * 4;
 }
 
 /** Bytes of the padded window of one strip. */
 export function paddedBytes(window: Window): usize {
   if (!window.isPadded) return 0;
-  const floats =
-    <usize>window.stripImages *
-    extent(window.rows, window.stripRows) *
-    extent(window.columns, window.columns.grid) *
-    window.channels;
-  return (floats * 4 + 15) & ~15;
+  const pixels =
+    <usize>window.stripImages * extent(window.rows, window.stripRows) * extent(window.columns, window.columns.grid);
+  return (pixels * window.pixelBytes + 15) & ~15;
 }
 
 /** Most pixels that a strip has. */
@@ -114,31 +147,32 @@ export function openWindow(window: Window, image: i32, images: i32, row: i32, co
   const rows = window.rows;
   const columns = window.columns;
   const firstRow = rows.origin + row * rows.step;
-  const pixelBytes = <usize>window.channels * 4;
-  const sourceRow = <usize>columns.size * pixelBytes;
+  const sourcePixel = <usize>window.channels * 4;
+  const sourceRow = <usize>columns.size * sourcePixel;
   const sourceImage = <usize>rows.size * sourceRow;
   const source = window.source + <usize>image * sourceImage;
   if (!window.isPadded) {
     window.rowStride = sourceRow;
     window.imageStride = sourceImage;
-    return source + <usize>firstRow * sourceRow + <usize>columns.origin * pixelBytes;
+    return source + <usize>firstRow * sourceRow + <usize>columns.origin * sourcePixel;
   }
   const width = extent(columns, columns.grid);
-  window.rowStride = <usize>width * pixelBytes;
+  window.rowStride = <usize>width * window.pixelBytes;
   window.imageStride = <usize>extent(rows, count) * window.rowStride;
   const left = min(width, max(0, -columns.origin));
   const right = max(left, min(width, columns.size - columns.origin));
   let target = window.padded;
   for (let i = 0; i < images; i++) {
     for (let r = firstRow; r < firstRow + extent(rows, count); r++) {
-      if (r < 0 || r >= rows.size) {
-        fill(target, 0, width * window.channels);
-      } else {
-        const from = source + <usize>i * sourceImage + <usize>r * sourceRow + <usize>(columns.origin + left) * pixelBytes;
-        fill(target, 0, left * window.channels);
-        copyFloats(from, target + <usize>left * pixelBytes, (right - left) * window.channels);
-        fill(target + <usize>right * pixelBytes, 0, (width - right) * window.channels);
-      }
+      const isOutside = r < 0 || r >= rows.size;
+      const from = isOutside ? width : left;
+      const to = isOutside ? width : right;
+      zero(target, <usize>from * window.pixelBytes);
+      copyPixels(
+        source + <usize>i * sourceImage + <usize>r * sourceRow + <usize>(columns.origin + from) * sourcePixel,
+        target + <usize>from * window.pixelBytes, to - from, window.channels, window.pixelBytes,
+      );
+      zero(target + <usize>to * window.pixelBytes, <usize>(width - to) * window.pixelBytes);
       target += window.rowStride;
     }
   }

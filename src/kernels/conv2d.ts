@@ -18,7 +18,7 @@ export interface ConvOptions {
   frozenFilter?: boolean;
 }
 
-type Shape4 = [number, number, number, number];
+export type Shape4 = [number, number, number, number];
 
 interface Attributes {
   geometry: ConvGeometry & { groups: number };
