@@ -8,6 +8,7 @@ import { nodeResolve } from "@rollup/plugin-node-resolve";
 import { importMetaAssets } from "@web/rollup-plugin-import-meta-assets";
 import esbuild from "rollup-plugin-esbuild";
 import { declarations } from "./rollup/declarations.mjs";
+import { licenses } from "./rollup/licenses.mjs";
 import { tfjsForEveryRuntime } from "./rollup/tfjs.mjs";
 
 /** Lets a shell run a bundled file by its name. */
@@ -37,6 +38,7 @@ export default {
     esbuild({ target: "es2022" }),
     importMetaAssets(),
     executable("cli.js"),
+    licenses("THIRD-PARTY-LICENSES.txt"),
     declarations({ entry: "index.d.ts", emitted: "build/types", to: "dist/types" }),
   ],
   onwarn(warning, warn) {
