@@ -1,6 +1,11 @@
 /** Checks of numeric options, shared by synthesis and quantization. */
 import { GenieError } from "./errors.ts";
 
+/** Options with every default filled in; those named in `Open` may still be missing. */
+export type Resolved<Options, Open extends keyof Options> = {
+  [Key in Exclude<keyof Options, Open>]-?: NonNullable<Options[Key]>;
+} & Pick<Options, Open>;
+
 /** @throws GenieError `invalid-option` unless `value` is an integer in [minimum, maximum]. */
 export function requireInteger(name: string, value: number, minimum: number, maximum: number): void {
   if (!Number.isInteger(value) || value < minimum || value > maximum) {

@@ -1,7 +1,7 @@
 /** Options of reconstruction, their defaults (the published values) and their limits. */
 import { GenieError } from "../errors.ts";
 import type { BitSetting } from "../ir/bits.ts";
-import { requireInteger, requireNumber } from "../options.ts";
+import { type Resolved, requireInteger, requireNumber } from "../options.ts";
 import type { LongWork } from "../progress.ts";
 
 export interface ReconstructionOptions extends LongWork {
@@ -34,8 +34,7 @@ export interface ReconstructionOptions extends LongWork {
   dropProbability?: number | undefined;
 }
 
-export type ResolvedReconstruction = Required<Omit<ReconstructionOptions, keyof LongWork>> &
-  Pick<ReconstructionOptions, keyof LongWork>;
+export type ResolvedReconstruction = Resolved<ReconstructionOptions, keyof LongWork>;
 
 /** Fills in the defaults. @throws GenieError `invalid-option` naming the option and its range. */
 export function resolveReconstruction(options: ReconstructionOptions): ResolvedReconstruction {
@@ -69,7 +68,7 @@ export function resolveReconstruction(options: ReconstructionOptions): ResolvedR
   requireNumber("roundingWeight", resolved.roundingWeight, 0);
   requireNumber("warmup", resolved.warmup, 0, 1);
   requireNumber("dropProbability", resolved.dropProbability, 0, 1);
-  for (const beta of resolved.beta) requireNumber("beta", beta, 1);
+  for (const beta of resolved.beta) requireNumber("beta", beta, 2);
   if (resolved.setting !== "brecq" && resolved.setting !== "qdrop") {
     throw new GenieError("invalid-option", `setting must be brecq or qdrop, not "${resolved.setting}"`);
   }

@@ -73,7 +73,7 @@ export async function trainUnit(
       optimizer.step(() => {
         const soft = [...unit.weights].map(([name, quantizer]) => ({
           name,
-          ...quantizer.soft(beta ?? 1, beta !== null),
+          ...quantizer.soft(beta ?? settings.beta[1], beta !== null),
         }));
         const float = gather(x, indices);
         const stream = iteration * streams;

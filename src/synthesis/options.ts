@@ -1,7 +1,7 @@
 /** Options of synthesis, their defaults (the published values) and their limits. */
 import { GenieError } from "../errors.ts";
 import type { Images } from "../images.ts";
-import { requireInteger, requireNumber } from "../options.ts";
+import { type Resolved, requireInteger, requireNumber } from "../options.ts";
 import type { LongWork } from "../progress.ts";
 
 /** What is learned: latents and generator (GENIE), the generator alone (as GDFQ), or the pixels (as ZeroQ). */
@@ -30,8 +30,7 @@ export interface SynthesisOptions extends LongWork {
   onBatch?: ((batch: Images, index: number) => void) | undefined;
 }
 
-export type ResolvedSynthesis = Required<Omit<SynthesisOptions, keyof LongWork | "onBatch">> &
-  Pick<SynthesisOptions, keyof LongWork | "onBatch">;
+export type ResolvedSynthesis = Resolved<SynthesisOptions, keyof LongWork | "onBatch">;
 
 /** Fills in the defaults. @throws GenieError `invalid-option` naming the option and its range. */
 export function resolveSynthesis(options: SynthesisOptions): ResolvedSynthesis {
