@@ -26,8 +26,8 @@ export default {
   output: {
     dir: "dist",
     format: "es",
-    chunkFileNames: "chunks/[name]-[hash].js",
-    assetFileNames: "assets/[name]-[hash][extname]",
+    chunkFileNames: "chunks/[name].js",
+    assetFileNames: "assets/[name][extname]",
   },
   external: [/^node:/],
   plugins: [
