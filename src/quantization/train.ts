@@ -114,7 +114,7 @@ export async function trainUnit(
 function shuffledBatches(count: number, batchSize: number, seed: number): () => Int32Array {
   const size = Math.min(batchSize, count);
   let epoch = 0;
-  let order = new Int32Array(0);
+  let order: Int32Array = new Int32Array(0);
   let at = 0;
   return () => {
     if (at + size > order.length) {

@@ -53,26 +53,28 @@ export function createWeightQuantizer(
     step,
     soft: (beta, regularize) => softRound(logits, step, base, zeroPoint, { qmax, beta, regularize }),
     hard: () => tidy(() => hardRound(logits, step, base, zeroPoint, qmax).weights),
-    harden: () =>
-      tidy(() => {
-        const { codes, weights } = hardRound(logits, step, base, zeroPoint, qmax);
-        // Symmetric weights go on the signed grid, where their zero point is 0.
-        const offset = symmetric ? 2 ** (bits - 1) : 0;
-        return {
-          quantized: {
-            shape: filter.shape,
-            data: Int16Array.from(view(codes), (code) => code - offset),
-            params: {
-              bits,
-              signed: symmetric,
-              perChannel: true,
-              scale: view(step).slice(),
-              zeroPoint: Int32Array.from(view(zeroPoint), (zero) => zero - offset),
-            },
+    harden: () => {
+      const { codes, weights } = tidy(() => {
+        const hard = hardRound(logits, step, base, zeroPoint, qmax);
+        return { codes: view(hard.codes).slice(), weights: view(hard.weights).slice() };
+      });
+      // Symmetric weights go on the signed grid, where their zero point is 0.
+      const offset = symmetric ? 2 ** (bits - 1) : 0;
+      return {
+        quantized: {
+          shape: filter.shape,
+          data: Int16Array.from(codes, (code) => code - offset),
+          params: {
+            bits,
+            signed: symmetric,
+            perChannel: true,
+            scale: view(step).slice(),
+            zeroPoint: Int32Array.from(view(zeroPoint), (zero) => zero - offset),
           },
-          weights: { shape: filter.shape, data: view(weights).slice() },
-        };
-      }),
+        },
+        weights: { shape: filter.shape, data: weights },
+      };
+    },
     dispose: () => {
       for (const item of [logits, step, base, zeroPoint]) item.dispose();
     },
