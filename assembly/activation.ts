@@ -41,10 +41,10 @@ export function secondParameter(kind: i32, p0: f32, p1: f32): v128 {
 // @ts-expect-error: decorator
 @inline
 export function activate<Variant>(z: v128, kind: i32, p0: v128, p1: v128): v128 {
-  if (offsetof<Variant>() == offsetof<None>()) return z;
-  if (offsetof<Variant>() == offsetof<Relu>()) return f32x4.pmax(z, f32x4.splat(0));
-  if (offsetof<Variant>() == offsetof<Clip>()) return clip(z, p0, p1);
-  if (offsetof<Variant>() == offsetof<LeakyRelu>()) {
+  if (offsetof<Variant>() == NONE) return z;
+  if (offsetof<Variant>() == RELU) return f32x4.pmax(z, f32x4.splat(0));
+  if (offsetof<Variant>() == CLIP) return clip(z, p0, p1);
+  if (offsetof<Variant>() == LEAKY_RELU) {
     return madd(f32x4.pmin(z, f32x4.splat(0)), p0, f32x4.pmax(z, f32x4.splat(0)));
   }
   return curve(kind, z, p0, p1);
@@ -54,10 +54,10 @@ export function activate<Variant>(z: v128, kind: i32, p0: v128, p1: v128): v128 
 // @ts-expect-error: decorator
 @inline
 export function activationGradient<Variant>(dy: v128, z: v128, kind: i32, p0: v128, p1: v128): v128 {
-  if (offsetof<Variant>() == offsetof<None>()) return dy;
-  if (offsetof<Variant>() == offsetof<Relu>()) return v128.and(dy, f32x4.gt(z, f32x4.splat(0)));
-  if (offsetof<Variant>() == offsetof<Clip>()) return v128.and(dy, between(z, p0, p1));
-  if (offsetof<Variant>() == offsetof<LeakyRelu>()) return f32x4.mul(dy, v128.xor(p0, v128.and(p1, f32x4.gt(z, f32x4.splat(0)))));
+  if (offsetof<Variant>() == NONE) return dy;
+  if (offsetof<Variant>() == RELU) return v128.and(dy, f32x4.gt(z, f32x4.splat(0)));
+  if (offsetof<Variant>() == CLIP) return v128.and(dy, between(z, p0, p1));
+  if (offsetof<Variant>() == LEAKY_RELU) return f32x4.mul(dy, v128.xor(p0, v128.and(p1, f32x4.gt(z, f32x4.splat(0)))));
   return curveGradient(kind, dy, z, p0, p1);
 }
 

@@ -111,7 +111,7 @@ function sums<Variant>(
       const value = rest >= 4 ? v128.load(x) : loadTail(x, rest);
       const by = rest >= 4 ? v128.load(dy) : loadTail(dy, rest);
       // Past the end dy is 0, and so is dz.
-      add<Variant, Size0>(value, by, row, scratch + j, kind, p0, p1);
+      add<Variant>(value, by, row, scratch + j, kind, p0, p1);
       x += 16;
       dy += 16;
       j += 16;
@@ -135,11 +135,13 @@ function sumTwo<Variant, Offset>(
   p0: v128,
   p1: v128,
 ): void {
+  const scale = v128.load(table + SCALE * row, offsetof<Offset>());
+  const shift = v128.load(table + SHIFT * row, offsetof<Offset>());
+  const center = v128.load(table + CENTER * row, offsetof<Offset>());
   const x0 = v128.load(x, offsetof<Offset>());
   const x1 = v128.load(x + row, offsetof<Offset>());
-  const dz0 = gradient<Variant, Offset>(v128.load(dy, offsetof<Offset>()), x0, row, table, kind, p0, p1);
-  const dz1 = gradient<Variant, Offset>(v128.load(dy + row, offsetof<Offset>()), x1, row, table, kind, p0, p1);
-  const center = v128.load(table + CENTER * row, offsetof<Offset>());
+  const dz0 = gradient<Variant>(v128.load(dy, offsetof<Offset>()), x0, scale, shift, kind, p0, p1);
+  const dz1 = gradient<Variant>(v128.load(dy + row, offsetof<Offset>()), x1, scale, shift, kind, p0, p1);
   const product = madd(dz1, f32x4.sub(x1, center), f32x4.mul(dz0, f32x4.sub(x0, center)));
   accumulate<Offset>(table, product);
   accumulate<Offset>(table + PLAIN * row, f32x4.add(dz0, dz1));
@@ -148,7 +150,7 @@ function sumTwo<Variant, Offset>(
 /** Adds one vector to the sums. */
 // @ts-expect-error: decorator
 @inline
-function add<Variant, Offset>(
+function add<Variant>(
   x: v128,
   dy: v128,
   row: usize,
@@ -157,33 +159,32 @@ function add<Variant, Offset>(
   p0: v128,
   p1: v128,
 ): void {
-  const dz = gradient<Variant, Offset>(dy, x, row, table, kind, p0, p1);
-  const center = v128.load(table + CENTER * row, offsetof<Offset>());
-  accumulate<Offset>(table, f32x4.mul(dz, f32x4.sub(x, center)));
-  accumulate<Offset>(table + PLAIN * row, dz);
+  const scale = v128.load(table + SCALE * row);
+  const shift = v128.load(table + SHIFT * row);
+  const dz = gradient<Variant>(dy, x, scale, shift, kind, p0, p1);
+  accumulate<Size0>(table, f32x4.mul(dz, f32x4.sub(x, v128.load(table + CENTER * row))));
+  accumulate<Size0>(table + PLAIN * row, dz);
+}
+
+// @ts-expect-error: decorator
+@inline
+function gradient<Variant>(
+  dy: v128,
+  x: v128,
+  scale: v128,
+  shift: v128,
+  kind: i32,
+  p0: v128,
+  p1: v128,
+): v128 {
+  if (offsetof<Variant>() == NONE) return dy;
+  return activationGradient<Variant>(dy, madd(x, scale, shift), kind, p0, p1);
 }
 
 // @ts-expect-error: decorator
 @inline
 function accumulate<Offset>(sums: usize, value: v128): void {
   v128.store(sums, f32x4.add(v128.load(sums, offsetof<Offset>()), value), offsetof<Offset>());
-}
-
-// @ts-expect-error: decorator
-@inline
-function gradient<Variant, Offset>(
-  dy: v128,
-  x: v128,
-  row: usize,
-  table: usize,
-  kind: i32,
-  p0: v128,
-  p1: v128,
-): v128 {
-  if (offsetof<Variant>() == offsetof<None>()) return dy;
-  const scale = v128.load(table + SCALE * row, offsetof<Offset>());
-  const z = madd(x, scale, v128.load(table + SHIFT * row, offsetof<Offset>()));
-  return activationGradient<Variant>(dy, z, kind, p0, p1);
 }
 
 /** out[g, c] = factor · Σ x[g, r, c] over the rows r. `scratch`: 3·channelPeriod(C) floats. */

@@ -217,8 +217,13 @@ function backward<Variant, Slope>(
     const whole = count >= 4;
     const by = whole ? v128.load(dy) : loadTail(dy, count);
     let value = by;
-    if (offsetof<Variant>() != offsetof<None>() || offsetof<Slope>() == offsetof<Statistics>()) value = whole ? v128.load(x) : loadTail(x, count);
-    const out = gradient<Variant, Slope, Size0>(by, value, tables + j, row, kind, p0, p1);
+    if (readsInput<Variant, Slope>()) value = whole ? v128.load(x) : loadTail(x, count);
+    const table = tables + j;
+    const scale = v128.load(table);
+    const shift = v128.load(table + row);
+    const slope = v128.load(table + 2 * row);
+    const offset = v128.load(table + 3 * row);
+    const out = gradient<Variant, Slope>(by, value, scale, shift, slope, offset, kind, p0, p1);
     if (whole) v128.store(dx, out);
     else storeTail(dx, out, count);
     x += 16;
@@ -246,36 +251,49 @@ function backwardTwo<Variant, Slope, Offset>(
   const dy1 = v128.load(dy + row, offsetof<Offset>());
   let x0 = dy0;
   let x1 = dy1;
-  if (offsetof<Variant>() != offsetof<None>() || offsetof<Slope>() == offsetof<Statistics>()) {
+  if (readsInput<Variant, Slope>()) {
     x0 = v128.load(x, offsetof<Offset>());
     x1 = v128.load(x + row, offsetof<Offset>());
   }
-  v128.store(dx, gradient<Variant, Slope, Offset>(dy0, x0, table, row, kind, p0, p1), offsetof<Offset>());
-  v128.store(
-    dx + row,
-    gradient<Variant, Slope, Offset>(dy1, x1, table, row, kind, p0, p1),
-    offsetof<Offset>(),
-  );
+  const scale = v128.load(table, offsetof<Offset>());
+  let shift = scale;
+  if (offsetof<Variant>() != NONE) shift = v128.load(table + row, offsetof<Offset>());
+  let slope = scale;
+  let offset = scale;
+  if (offsetof<Slope>() == offsetof<Statistics>()) {
+    slope = v128.load(table + 2 * row, offsetof<Offset>());
+    offset = v128.load(table + 3 * row, offsetof<Offset>());
+  }
+  const dx0 = gradient<Variant, Slope>(dy0, x0, scale, shift, slope, offset, kind, p0, p1);
+  const dx1 = gradient<Variant, Slope>(dy1, x1, scale, shift, slope, offset, kind, p0, p1);
+  v128.store(dx, dx0, offsetof<Offset>());
+  v128.store(dx + row, dx1, offsetof<Offset>());
 }
 
 // @ts-expect-error: decorator
 @inline
-function gradient<Variant, Slope, Offset>(
+function gradient<Variant, Slope>(
   dy: v128,
   x: v128,
-  table: usize,
-  row: usize,
+  scale: v128,
+  shift: v128,
+  slope: v128,
+  offset: v128,
   kind: i32,
   p0: v128,
   p1: v128,
 ): v128 {
-  const scale = v128.load(table, offsetof<Offset>());
   let dz = dy;
-  if (offsetof<Variant>() != offsetof<None>()) {
-    const z = madd(x, scale, v128.load(table + row, offsetof<Offset>()));
-    dz = activationGradient<Variant>(dy, z, kind, p0, p1);
+  if (offsetof<Variant>() != NONE) {
+    dz = activationGradient<Variant>(dy, madd(x, scale, shift), kind, p0, p1);
   }
   if (offsetof<Slope>() != offsetof<Statistics>()) return f32x4.mul(dz, scale);
-  const slope = v128.load(table + 2 * row, offsetof<Offset>());
-  return madd(dz, scale, madd(x, slope, v128.load(table + 3 * row, offsetof<Offset>())));
+  return madd(dz, scale, madd(x, slope, offset));
+}
+
+/** Whether dx depends on x. */
+// @ts-expect-error: decorator
+@inline
+function readsInput<Variant, Slope>(): bool {
+  return offsetof<Variant>() != NONE || offsetof<Slope>() == offsetof<Statistics>();
 }

@@ -120,15 +120,15 @@ function collect<Variant>(
   for (let done = 0; done < rows; ) {
     const block = min(rows - done, BLOCK_ROWS);
     let r = 0;
-    for (; r + 2 <= block; r += 2) {
+    for (; r + 4 <= block; r += 4) {
       for (let j: usize = 0; j < row; j += 64) {
-        addTwo<Variant, Size0>(x + j, y + j, row, kind, p0, p1, scratch + j);
-        addTwo<Variant, Size16>(x + j, y + j, row, kind, p0, p1, scratch + j);
-        addTwo<Variant, Size32>(x + j, y + j, row, kind, p0, p1, scratch + j);
-        addTwo<Variant, Size48>(x + j, y + j, row, kind, p0, p1, scratch + j);
+        addFour<Variant, Size0>(x + j, y + j, row, kind, p0, p1, scratch + j);
+        addFour<Variant, Size16>(x + j, y + j, row, kind, p0, p1, scratch + j);
+        addFour<Variant, Size32>(x + j, y + j, row, kind, p0, p1, scratch + j);
+        addFour<Variant, Size48>(x + j, y + j, row, kind, p0, p1, scratch + j);
       }
-      x += row << 1;
-      if (offsetof<Variant>() != offsetof<NoOutput>()) y += row << 1;
+      x += row << 2;
+      if (offsetof<Variant>() != offsetof<NoOutput>()) y += row << 2;
     }
     for (; r < block; r++) {
       addRow<Variant>(x, y, period, row, kind, p0, p1, scratch);
@@ -165,10 +165,10 @@ function start(x: usize, rows: i32, rest: i32, period: i32, scratch: usize): voi
   }
 }
 
-/** One vector of each of two rows. */
+/** One vector of each of four rows. */
 // @ts-expect-error: decorator
 @inline
-function addTwo<Variant, Offset>(
+function addFour<Variant, Offset>(
   x: usize,
   y: usize,
   row: usize,
@@ -179,19 +179,26 @@ function addTwo<Variant, Offset>(
 ): void {
   const x0 = v128.load(x, offsetof<Offset>());
   const x1 = v128.load(x + row, offsetof<Offset>());
+  const x2 = v128.load(x + 2 * row, offsetof<Offset>());
+  const x3 = v128.load(x + 3 * row, offsetof<Offset>());
   if (offsetof<Variant>() != offsetof<NoOutput>()) {
     const scale = v128.load(at + SCALE * row, offsetof<Offset>());
     const shift = v128.load(at + SHIFT * row, offsetof<Offset>());
     v128.store(y, activate<Variant>(madd(x0, scale, shift), kind, p0, p1), offsetof<Offset>());
     v128.store(y + row, activate<Variant>(madd(x1, scale, shift), kind, p0, p1), offsetof<Offset>());
+    v128.store(y + 2 * row, activate<Variant>(madd(x2, scale, shift), kind, p0, p1), offsetof<Offset>());
+    v128.store(y + 3 * row, activate<Variant>(madd(x3, scale, shift), kind, p0, p1), offsetof<Offset>());
   }
   const pivot = v128.load(at, offsetof<Offset>());
   const d0 = f32x4.sub(x0, pivot);
   const d1 = f32x4.sub(x1, pivot);
-  const sum = f32x4.add(v128.load(at + SUM * row, offsetof<Offset>()), f32x4.add(d0, d1));
-  const squares = f32x4.add(v128.load(at + SQUARES * row, offsetof<Offset>()), madd(d1, d1, f32x4.mul(d0, d0)));
-  v128.store(at + SUM * row, sum, offsetof<Offset>());
-  v128.store(at + SQUARES * row, squares, offsetof<Offset>());
+  const d2 = f32x4.sub(x2, pivot);
+  const d3 = f32x4.sub(x3, pivot);
+  const sum = f32x4.add(f32x4.add(d0, d1), f32x4.add(d2, d3));
+  const squares = madd(d0, d0, madd(d1, d1, madd(d2, d2, f32x4.mul(d3, d3))));
+  v128.store(at + SUM * row, f32x4.add(v128.load(at + SUM * row, offsetof<Offset>()), sum), offsetof<Offset>());
+  const total = f32x4.add(v128.load(at + SQUARES * row, offsetof<Offset>()), squares);
+  v128.store(at + SQUARES * row, total, offsetof<Offset>());
 }
 
 /** One row of `count` floats, `count` ≤ period. */

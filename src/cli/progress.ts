@@ -58,7 +58,10 @@ export function describe(progress: Progress): string {
 /** "42 %  1:23 left" */
 export function describeTime(progress: Progress, secondsLeft: number | undefined): string {
   const share = `${Math.floor(100 * progress.fraction)} %`;
-  return secondsLeft === undefined ? share : `${share}  ${formatSeconds(Math.ceil(secondsLeft))} left`;
+  if (secondsLeft === undefined) return share;
+  const whole = Math.ceil(secondsLeft);
+  // An estimate has no tenths of a second.
+  return `${share}  ${whole < 10 ? `${whole} s` : formatSeconds(whole)} left`;
 }
 
 /** "██████░░░░" */

@@ -16,6 +16,17 @@ export function disposeAll(tensors: Iterable<Tensor>): void {
   for (const item of tensors) item.dispose();
 }
 
+/**
+ * The data of the tensor that `compute` gives, all tensors released. (tfjs's own `tidy` must not return data: it
+ * would look for tensors in every element.)
+ */
+export function download(compute: () => Tensor): Float32Array<ArrayBuffer> {
+  const result = tidy(compute);
+  const data = view(result).slice();
+  result.dispose();
+  return data;
+}
+
 /** Images `indices` of a set as one tensor [indices.length, ...]. */
 export function gather(images: Images, indices: ArrayLike<number>): Tensor {
   const stride = images.data.length / images.shape[0]!;

@@ -1,5 +1,6 @@
 /** GENIE-M's weight quantizer: step size and rounding learned together (GENIE, section 4). */
 import { keep, type Tensor, tensor, tensor1d, tidy } from "@tensorflow/tfjs-core";
+import { download } from "../engine/feeds.ts";
 import type { Constant, LayerNode, QuantizedTensor } from "../ir/graph.ts";
 import { view } from "../kernels/heap.ts";
 import { hardRound, initialLogits, softRound } from "../kernels/rounding.ts";
@@ -54,10 +55,8 @@ export function createWeightQuantizer(
     soft: (beta, regularize) => softRound(logits, step, base, zeroPoint, { qmax, beta, regularize }),
     hard: () => tidy(() => hardRound(logits, step, base, zeroPoint, qmax).weights),
     harden: () => {
-      const { codes, weights } = tidy(() => {
-        const hard = hardRound(logits, step, base, zeroPoint, qmax);
-        return { codes: view(hard.codes).slice(), weights: view(hard.weights).slice() };
-      });
+      const codes = download(() => hardRound(logits, step, base, zeroPoint, qmax).codes);
+      const weights = download(() => hardRound(logits, step, base, zeroPoint, qmax).weights);
       // Symmetric weights go on the signed grid, where their zero point is 0.
       const offset = symmetric ? 2 ** (bits - 1) : 0;
       return {

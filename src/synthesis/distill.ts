@@ -1,6 +1,6 @@
 /** GENIE-D: images from the BatchNorm statistics of a float model (Jeon et al., CVPR 2023, section 3). */
 import { keep, type Tensor, tensor1d, tidy } from "@tensorflow/tfjs-core";
-import { disposeAll, uploadConstants } from "../engine/feeds.ts";
+import { disposeAll, download, uploadConstants } from "../engine/feeds.ts";
 import { trainingOps } from "../engine/ops.ts";
 import { adam, type ParameterGroup } from "../engine/optimize.ts";
 import { run } from "../engine/run.ts";
@@ -167,8 +167,7 @@ function createSource(
   let drawn = 0;
   const generator = createGenerator(
     { latents, height, width, channels, widths: generatorWidths(height, width, latents) },
-    (shape, bound) =>
-      tidy(() => view(randomUniform(shape, seed, STREAM.weights(drawn++), -bound, bound)).slice()),
+    (shape, bound) => download(() => randomUniform(shape, seed, STREAM.weights(drawn++), -bound, bound)),
   );
   const constants = uploadConstants(generator.graph);
   const z = keep(tidy(() => randomNormal([batchSize, latents], seed, STREAM.latents)));

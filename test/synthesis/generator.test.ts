@@ -1,6 +1,5 @@
-import { tidy } from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
-import { uploadConstants } from "../../src/engine/feeds.ts";
+import { download, uploadConstants } from "../../src/engine/feeds.ts";
 import { trainingOps } from "../../src/engine/ops.ts";
 import { run } from "../../src/engine/run.ts";
 import { inferShapes } from "../../src/ir/shapes.ts";
@@ -53,9 +52,9 @@ describe("generator", () => {
       { latents: 16, height: 12, width: 8, channels: 3, widths: [16, 8] },
       ramp,
     );
-    const data = tidy(() => {
+    const data = download(() => {
       const feeds = new Map([...uploadConstants(graph), ["latents", randomNormal([8, 16], 1, 0)]]);
-      return run(graph, feeds, { ops: trainingOps }).get(graph.outputs[0]!)!.dataSync();
+      return run(graph, feeds, { ops: trainingOps }).get(graph.outputs[0]!)!;
     });
     for (let channel = 0; channel < 3; channel++) {
       const values = data.filter((_, i) => i % 3 === channel);
