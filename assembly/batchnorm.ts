@@ -96,15 +96,15 @@ function sums<Variant>(
   while (count > 0) {
     const block = min(count, period * BLOCK_ROWS);
     let rest = block;
-    for (; rest >= period << 1; rest -= period << 1) {
+    for (; rest >= period << 2; rest -= period << 2) {
       for (let j: usize = 0; j < row; j += 64) {
-        sumTwo<Variant, Size0>(x + j, dy + j, row, scratch + j, kind, p0, p1);
-        sumTwo<Variant, Size16>(x + j, dy + j, row, scratch + j, kind, p0, p1);
-        sumTwo<Variant, Size32>(x + j, dy + j, row, scratch + j, kind, p0, p1);
-        sumTwo<Variant, Size48>(x + j, dy + j, row, scratch + j, kind, p0, p1);
+        sumFour<Variant, Size0>(x + j, dy + j, row, scratch + j, kind, p0, p1);
+        sumFour<Variant, Size16>(x + j, dy + j, row, scratch + j, kind, p0, p1);
+        sumFour<Variant, Size32>(x + j, dy + j, row, scratch + j, kind, p0, p1);
+        sumFour<Variant, Size48>(x + j, dy + j, row, scratch + j, kind, p0, p1);
       }
-      x += row << 1;
-      dy += row << 1;
+      x += row << 2;
+      dy += row << 2;
     }
     let j: usize = 0;
     for (; rest > 0; rest -= 4) {
@@ -123,10 +123,10 @@ function sums<Variant>(
   }
 }
 
-/** Adds one vector of each of two rows to the sums. */
+/** Adds one vector of each of four rows to the sums. */
 // @ts-expect-error: decorator
 @inline
-function sumTwo<Variant, Offset>(
+function sumFour<Variant, Offset>(
   x: usize,
   dy: usize,
   row: usize,
@@ -140,11 +140,16 @@ function sumTwo<Variant, Offset>(
   const center = v128.load(table + CENTER * row, offsetof<Offset>());
   const x0 = v128.load(x, offsetof<Offset>());
   const x1 = v128.load(x + row, offsetof<Offset>());
+  const x2 = v128.load(x + 2 * row, offsetof<Offset>());
+  const x3 = v128.load(x + 3 * row, offsetof<Offset>());
   const dz0 = gradient<Variant>(v128.load(dy, offsetof<Offset>()), x0, scale, shift, kind, p0, p1);
   const dz1 = gradient<Variant>(v128.load(dy + row, offsetof<Offset>()), x1, scale, shift, kind, p0, p1);
-  const product = madd(dz1, f32x4.sub(x1, center), f32x4.mul(dz0, f32x4.sub(x0, center)));
+  const dz2 = gradient<Variant>(v128.load(dy + 2 * row, offsetof<Offset>()), x2, scale, shift, kind, p0, p1);
+  const dz3 = gradient<Variant>(v128.load(dy + 3 * row, offsetof<Offset>()), x3, scale, shift, kind, p0, p1);
+  const first = madd(dz1, f32x4.sub(x1, center), f32x4.mul(dz0, f32x4.sub(x0, center)));
+  const product = madd(dz3, f32x4.sub(x3, center), madd(dz2, f32x4.sub(x2, center), first));
   accumulate<Offset>(table, product);
-  accumulate<Offset>(table + PLAIN * row, f32x4.add(dz0, dz1));
+  accumulate<Offset>(table + PLAIN * row, f32x4.add(f32x4.add(dz0, dz1), f32x4.add(dz2, dz3)));
 }
 
 /** Adds one vector to the sums. */

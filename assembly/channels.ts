@@ -12,8 +12,8 @@ const GROUP: i32 = 16;
 /** Shorter rows would wait on the last row's additions to the same accumulators. */
 const MIN_PERIOD: i32 = 64;
 
-/** Rows whose sums are held in f32 before they are added up in f64: a sum of 256 stays within 2⁻¹⁹ at worst. */
-export const BLOCK_ROWS: i32 = 256;
+/** Rows whose sums are held in f32, four rows an addition, before f64 takes over: 128 roundings at most. */
+export const BLOCK_ROWS: i32 = 512;
 
 /** Floats in a virtual row: a multiple of `channels` and of 16. */
 export function channelPeriod(channels: i32): i32 {

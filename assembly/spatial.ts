@@ -37,15 +37,42 @@ export function upsampleNearestGradient(
   for (let r = 0; r < rows; r++, dy += outRow * <usize>factorH) {
     for (let w = 0; w < width; w++, dx += pixel) {
       const from = dy + <usize>(w * factorW) * pixel;
-      for (let c = 0; c < channels; c += 4) {
-        let sum = f32x4.splat(0);
-        for (let kh = 0; kh < factorH; kh++) {
-          const at = from + <usize>kh * outRow;
-          for (let kw = 0; kw < factorW; kw++) sum = f32x4.add(sum, read(at + <usize>kw * pixel, c, channels));
-        }
-        write(dx, sum, c, channels);
-      }
+      if (factorH == 2 && factorW == 2) sumOfFour(dx, from, from + outRow, pixel, channels);
+      else sumOfMany(dx, from, outRow, pixel, channels, factorH, factorW);
     }
+  }
+}
+
+/** One pixel of dx for the usual factors. */
+// @ts-expect-error: decorator
+@inline
+function sumOfFour(dx: usize, upper: usize, lower: usize, pixel: usize, channels: i32): void {
+  let c = 0;
+  for (; c + 4 <= channels; c += 4, upper += 16, lower += 16, dx += 16) {
+    const above = f32x4.add(v128.load(upper), v128.load(upper + pixel));
+    v128.store(dx, f32x4.add(above, f32x4.add(v128.load(lower), v128.load(lower + pixel))));
+  }
+  for (; c < channels; c++, upper += 4, lower += 4, dx += 4) {
+    store<f32>(dx, load<f32>(upper) + load<f32>(upper + pixel) + (load<f32>(lower) + load<f32>(lower + pixel)));
+  }
+}
+
+function sumOfMany(
+  dx: usize,
+  from: usize,
+  outRow: usize,
+  pixel: usize,
+  channels: i32,
+  factorH: i32,
+  factorW: i32,
+): void {
+  for (let c = 0; c < channels; c += 4) {
+    let sum = f32x4.splat(0);
+    for (let kh = 0; kh < factorH; kh++) {
+      const at = from + <usize>kh * outRow;
+      for (let kw = 0; kw < factorW; kw++) sum = f32x4.add(sum, read(at + <usize>kw * pixel, c, channels));
+    }
+    write(dx, sum, c, channels);
   }
 }
 
@@ -80,7 +107,7 @@ export function reflectShift(
   }
 }
 
-/** dx is cleared, then every pixel of dy is added to the pixel it was read from. */
+/** dx: every pixel of dy added to the pixel it was read from. */
 export function reflectShiftGradient(
   dy: usize,
   dx: usize,
@@ -93,18 +120,38 @@ export function reflectShiftGradient(
 ): void {
   const pixel = <usize>channels << 2;
   const row = <usize>width * pixel;
-  const edge = shiftW < 0 ? 0 : width - 1;
-  const kept = (width - abs(shiftW)) * channels;
-  memory.fill(dx, 0, <usize>batch * <usize>height * row);
+  // The row and the column that lie beyond the image, after the shift, and those that nothing moves onto.
+  const edgeH = shiftH < 0 ? 0 : height - 1;
+  const edgeW = shiftW < 0 ? 0 : width - 1;
+  const bareW = width - 1 - edgeW;
+  const begin = <usize>max(shiftW, 0) * pixel;
+  const source = <usize>max(-shiftW, 0) * pixel;
+  const kept = <usize>(width - abs(shiftW)) * pixel;
   for (let n = 0; n < batch; n++) {
-    for (let h = 0; h < height; h++, dy += row) {
-      const to = dx + <usize>mirror(h + shiftH, height) * row;
-      accumulate(to + <usize>max(shiftW, 0) * pixel, dy + <usize>max(-shiftW, 0) * pixel, kept);
+    for (let h = 0; h < height; h++) {
+      const to = dx + <usize>h * row;
+      const from = h - shiftH;
+      if (<u32>from >= <u32>height) {
+        memory.fill(to, 0, row);
+        continue;
+      }
+      const line = dy + <usize>from * row;
+      memory.copy(to + begin, line + source, kept);
       if (shiftW != 0) {
-        accumulate(to + <usize>mirror(edge + shiftW, width) * pixel, dy + <usize>edge * pixel, channels);
+        memory.fill(to + <usize>bareW * pixel, 0, pixel);
+        accumulate(to + <usize>mirror(edgeW + shiftW, width) * pixel, line + <usize>edgeW * pixel, channels);
+      }
+    }
+    if (shiftH != 0) {
+      const to = dx + <usize>mirror(edgeH + shiftH, height) * row;
+      const line = dy + <usize>edgeH * row;
+      accumulate(to + begin, line + source, (width - abs(shiftW)) * channels);
+      if (shiftW != 0) {
+        accumulate(to + <usize>mirror(edgeW + shiftW, width) * pixel, line + <usize>edgeW * pixel, channels);
       }
     }
     dx += <usize>height * row;
+    dy += <usize>height * row;
   }
 }
 
@@ -128,7 +175,9 @@ function accumulate(to: usize, from: usize, count: i32): void {
 // @ts-expect-error: decorator
 @inline
 function copy(to: usize, from: usize, channels: i32): void {
-  for (let c = 0; c < channels; c += 4) write(to, read(from, c, channels), c, channels);
+  let c = 0;
+  for (; c + 4 <= channels; c += 4, to += 16, from += 16) v128.store(to, v128.load(from));
+  for (; c < channels; c++, to += 4, from += 4) store<f32>(to, load<f32>(from));
 }
 
 // @ts-expect-error: decorator
