@@ -197,28 +197,34 @@ function writeSlice(node: SliceNode, writer: GraphWriter): void {
 
 /**
  * Reshape keeps row-major order, and ours is that of NHWC. Where H·W or C is 1, NCHW's is the same; else the
- * value is read literally.
+ * value is read literally. A tensor that has its new shape already only gets another name.
  */
 function writeReshape(node: ReshapeNode, writer: GraphWriter): void {
   const input = node.inputs[0]!;
-  const x = writer.read(input, isSameOrder(writer.shapeOf(input)) ? writer.layoutOf(input) : "literal");
-  if (node.shape.length === 2) {
-    writer.emit(node, "Flatten", [x], "literal", { axis: { int: 1 } });
-    return;
-  }
+  const from = writer.shapeOf(input);
+  const isUnchanged = isSame(from, node.shape);
+  const source = isUnchanged || isSameOrder(from) ? writer.layoutOf(input) : "literal";
   // [N, 1, 1, C] is one value a channel, which what follows wants as [N, C, 1, 1].
-  const layout = node.shape.length === 4 && node.shape[1]! * node.shape[2]! === 1 ? "nchw" : "literal";
-  const shape = writer.int64s(`${node.output}_shape`, inFileOrder(node.shape, layout));
-  writer.emit(node, "Reshape", [x, shape], layout);
+  const isVector = node.shape.length === 4 && node.shape[1]! * node.shape[2]! === 1;
+  const layout = isUnchanged ? source : isVector ? "nchw" : "literal";
+  const x = writer.read(input, source);
+  const shape = inFileOrder(node.shape, layout);
+  if (isSame(inFileOrder(from, source), shape)) {
+    writer.hold(node.output, layout, x);
+  } else if (shape.length === 2) {
+    writer.emit(node, "Flatten", [x], layout, { axis: { int: 1 } });
+  } else {
+    writer.emit(node, "Reshape", [x, writer.int64s(`${node.output}_shape`, shape)], layout);
+  }
 }
 
 /** A transposition between NHWC and NCHW only changes which of the two layouts the file's tensor is in. */
 function writeTranspose(node: TransposeNode, writer: GraphWriter): void {
   const { permutation } = node;
   const input = node.inputs[0]!;
-  if (isPermutation(permutation, NCHW)) {
+  if (isSame(permutation, NCHW)) {
     writer.hold(node.output, "literal", writer.read(input, "nchw"));
-  } else if (isPermutation(permutation, NHWC)) {
+  } else if (isSame(permutation, NHWC)) {
     writer.hold(node.output, "nchw", writer.read(input, "literal"));
   } else {
     const layout = writer.layoutOf(input);
@@ -248,8 +254,8 @@ function isSameOrder(shape: readonly number[]): boolean {
   return shape.length === 4 && (shape[1]! * shape[2]! === 1 || shape[3] === 1);
 }
 
-function isPermutation(permutation: readonly number[], other: readonly number[]): boolean {
-  return permutation.length === other.length && permutation.every((axis, k) => axis === other[k]);
+function isSame(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((value, i) => value === b[i]);
 }
 
 function pads({ top, left, bottom, right }: Padding): number[] {

@@ -170,6 +170,16 @@ describe("what the file computes in onnxruntime is what the graph computes", () 
     ["features to channels", [-1, 6], [{ op: "reshape", shape: [-1, 1, 1, 6] }]],
     ["features to channels, NCHW", [-1, 6], [{ op: "reshape", shape: [-1, 6, 1, 1] }, toNhwc]],
     ["one channel to a matrix", [-1, 4, 5, 1], [{ op: "reshape", shape: [-1, 4, 5] }]],
+    ["the same shape", image, [{ op: "reshape", shape: image }]],
+    [
+      "a vector between the layouts",
+      [-1, 1, 1, 6],
+      [
+        { op: "reshape", shape: [-1, 6, 1, 1] },
+        { op: "reshape", shape: [-1, 1, 1, 6] },
+      ],
+    ],
+    ["a column of one channel", [-1, 6, 1, 1], [{ op: "reshape", shape: [-1, 1, 6, 1] }]],
     ["there and back", image, [toNchw, toNhwc]],
     ["there and there", image, [toNchw, toNchw]],
     ["back first", image, [toNhwc, { op: "globalAveragePool" }]],
@@ -313,6 +323,22 @@ describe("the file", () => {
     ["an output that is only renamed", image, [toNchw, toNhwc], ["Identity"]],
     ["an output that is not NCHW", image, [toNchw], ["Transpose"]],
     ["NHWC's flattening", image, [{ op: "reshape", shape: [-1, 105] }], ["Transpose", "Flatten"]],
+    [
+      "a reshape to the same shape",
+      image,
+      [{ op: "reshape", shape: image }, { op: "globalAveragePool" }],
+      ["GlobalAveragePool"],
+    ],
+    [
+      "a vector between the layouts",
+      [-1, 1, 1, 6],
+      [
+        { op: "reshape", shape: [-1, 6, 1, 1] },
+        { op: "reshape", shape: [-1, 1, 1, 6] },
+        { op: "globalAveragePool" },
+      ],
+      ["GlobalAveragePool"],
+    ],
   ])("does without needless transpositions: %s", (_what, shape, nodes, expected) => {
     expect(operators(exportOnnx(graphWith(shape, nodes)))).toEqual(expected);
   });
