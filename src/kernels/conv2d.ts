@@ -20,7 +20,8 @@ export interface ConvOptions {
 
 export type Shape4 = [number, number, number, number];
 
-interface Attributes {
+/** A convolution with all that its kernels need to know. */
+export interface ConvAttributes {
   geometry: ConvGeometry & { groups: number };
   xShape: Shape4;
   filterShape: Shape4;
@@ -28,7 +29,7 @@ interface Attributes {
 
 type Inputs = { x: Tensor; filter: Tensor };
 
-const trainable = defineOp<Inputs, Attributes>({
+const trainable = defineOp<Inputs, ConvAttributes>({
   name: "Conv2d",
   forward: ({ x, filter }, attributes) => forward(x, filter, attributes),
   gradient: {
@@ -40,7 +41,7 @@ const trainable = defineOp<Inputs, Attributes>({
   },
 });
 
-const frozen = defineOp<Inputs, Attributes>({
+const frozen = defineOp<Inputs, ConvAttributes>({
   name: "Conv2dFrozen",
   forward: ({ x, filter }, attributes) => forward(x, filter, attributes),
   gradient: {
@@ -68,7 +69,7 @@ export function conv2d(
   { frozenFilter = false }: ConvOptions = {},
 ): Tensor {
   const { strides, dilations, padding, groups = 1 } = geometry;
-  const attributes: Attributes = {
+  const attributes: ConvAttributes = {
     geometry: { strides, dilations, padding, groups },
     xShape: shape4(x, "input"),
     filterShape: shape4(filter, "filter"),
@@ -117,7 +118,7 @@ export function outputSize(
 }
 
 /** Every size that the wasm functions take, in their order. */
-function sizes({ geometry, xShape, filterShape }: Attributes) {
+function sizes({ geometry, xShape, filterShape }: ConvAttributes) {
   const [n, h, w, c] = xShape;
   const [kh, kw, , o] = filterShape;
   const { strides, dilations, padding, groups } = geometry;
@@ -146,7 +147,8 @@ function sizes({ geometry, xShape, filterShape }: Attributes) {
   ] as const;
 }
 
-function forward(x: Tensor, filter: Tensor, attributes: Attributes): Tensor {
+/** The convolution itself, off the tape. */
+export function forward(x: Tensor, filter: Tensor, attributes: ConvAttributes): Tensor {
   const [oh, ow] = outputSize(attributes.xShape, attributes.filterShape, attributes.geometry);
   const y = emptyTensor([attributes.xShape[0], oh, ow, attributes.filterShape[3]]);
   const wasm = kernels();
@@ -156,7 +158,8 @@ function forward(x: Tensor, filter: Tensor, attributes: Attributes): Tensor {
   return y;
 }
 
-function inputGradient(dy: Tensor, filter: Tensor, attributes: Attributes): Tensor {
+/** Its gradient by the input, off the tape: the transposed convolution of dy. */
+export function inputGradient(dy: Tensor, filter: Tensor, attributes: ConvAttributes): Tensor {
   const dx = emptyTensor(attributes.xShape);
   const wasm = kernels();
   const args = sizes(attributes);
@@ -165,7 +168,8 @@ function inputGradient(dy: Tensor, filter: Tensor, attributes: Attributes): Tens
   return dx;
 }
 
-function filterGradient(x: Tensor, dy: Tensor, attributes: Attributes): Tensor {
+/** Its gradient by the filter, off the tape. */
+export function filterGradient(x: Tensor, dy: Tensor, attributes: ConvAttributes): Tensor {
   const dFilter = emptyTensor(attributes.filterShape);
   const wasm = kernels();
   const args = sizes(attributes);
