@@ -29,7 +29,9 @@ export function createReporter({
   now = () => performance.now() / 1000,
 }: ReporterOptions = {}): Reporter {
   if (quiet) return { onProgress() {}, note() {}, close() {} };
-  return stream.isTTY ? liveReporter(stream, now) : plainReporter(stream, now);
+  // A terminal of unknown size (some containers) cannot be redrawn.
+  const isLive = stream.isTTY && stream.columns > 0 && stream.rows > 0;
+  return isLive ? liveReporter(stream, now) : plainReporter(stream, now);
 }
 
 function liveReporter(stream: NodeJS.WriteStream, now: () => number): Reporter {
@@ -41,7 +43,7 @@ function liveReporter(stream: NodeJS.WriteStream, now: () => number): Reporter {
       const secondsLeft = estimate(progress);
       if (now() - drawn < LIVE_INTERVAL_SECONDS && progress.fraction < 1) return;
       drawn = now();
-      log(liveLines(progress, secondsLeft, (stream.columns ?? 80) - 1));
+      log(liveLines(progress, secondsLeft, stream.columns - 1));
     },
     note(text) {
       log.clear();
