@@ -36,3 +36,18 @@ export function laneSum(x: v128): f64 {
     (<f64>f32x4.extract_lane(x, 2) + <f64>f32x4.extract_lane(x, 3))
   );
 }
+
+/** `count` floats (1 to 4) at `at`; the lanes above are 0. */
+// @ts-expect-error: decorator
+@inline
+export function loadUpTo4(at: usize, count: i32): v128 {
+  return count == 4 ? v128.load(at) : loadTail(at, count);
+}
+
+/** Stores the first `count` lanes (1 to 4) at `at`. */
+// @ts-expect-error: decorator
+@inline
+export function storeUpTo4(at: usize, lanes: v128, count: i32): void {
+  if (count == 4) v128.store(at, lanes);
+  else storeTail(at, lanes, count);
+}

@@ -1,4 +1,4 @@
-import { grads, type Tensor, tensor } from "@tensorflow/tfjs-core";
+import { grads, memory, type Tensor, tensor } from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
 import { type Binary, initializeKernels, view } from "../../src/kernels/heap.ts";
 import { concat, reshape } from "../../src/kernels/layout.ts";
@@ -150,6 +150,21 @@ describe.each<Binary>(["baseline", "relaxed"])("rounding, %s", (binary) => {
     view(codes).forEach((code, i) => {
       expect(Math.abs(code - 60 - data[i]! / step[i % channels]!)).toBeLessThanOrEqual(0.500001);
     });
+  });
+
+  it("leaves nothing behind, whichever gradient is wanted", () => {
+    const [logits, step, base, zeroPoint] = quantizer(43, 3).map(({ shape, data }) =>
+      tensor(data, shape),
+    ) as [Tensor, Tensor, Tensor, Tensor];
+    const options = { qmax: QMAX, beta: 4, regularize: true };
+    const before = memory().numTensors;
+    for (const gradient of [
+      grads((v: Tensor) => softRound(v, step, base, zeroPoint, options).weights)([logits]),
+      grads((s: Tensor) => softRound(logits, s, base, zeroPoint, options).regularizer)([step]),
+    ]) {
+      for (const value of gradient) value.dispose();
+    }
+    expect(memory().numTensors).toBe(before);
   });
 
   it("refuses shapes that do not fit and β below 2", () => {
