@@ -10,7 +10,7 @@ import { quantizeDequantize } from "../kernels/fakequant.ts";
 import { view } from "../kernels/heap.ts";
 import { concat, pad, reshape, slice, softmax, transpose } from "../kernels/layout.ts";
 import { matMul } from "../kernels/matmul.ts";
-import { batchNormTraining, scaleShift } from "../kernels/normalize.ts";
+import { scaleShift } from "../kernels/normalize.ts";
 import { averagePool2d, globalAveragePool, maxPool2d } from "../kernels/pool.ts";
 import { upsampleNearest } from "../kernels/spatial.ts";
 import type { Ops } from "./run.ts";
@@ -20,13 +20,6 @@ export const inferenceOps: Ops = createOps({ frozenFilter: true });
 
 /** Reconstruction: gradients reach the filters too. */
 export const trainableOps: Ops = createOps({ frozenFilter: false });
-
-/** Training: gradients reach the filters, BatchNorm normalizes with the batch's own statistics. */
-export const trainingOps: Ops = {
-  ...trainableOps,
-  batchNorm: (node, [x, scale, offset]) =>
-    batchNormTraining(x!, scale!, offset!, node.epsilon, node.activation),
-};
 
 /**
  * BatchNorm in inference mode as y = scale·x + shift: scale = γ/√(σ² + ε), shift = β − μ·scale, each [C].

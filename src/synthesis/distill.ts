@@ -1,16 +1,15 @@
 /** GENIE-D: images from the BatchNorm statistics of a float model (Jeon et al., CVPR 2023, section 3). */
 import { keep, type Tensor, tensor1d, tidy } from "@tensorflow/tfjs-core";
-import { disposeAll, download, uploadConstants } from "../engine/feeds.ts";
-import { trainingOps } from "../engine/ops.ts";
+import { disposeAll, uploadConstants } from "../engine/feeds.ts";
 import { adam, type ParameterGroup } from "../engine/optimize.ts";
 import { run } from "../engine/run.ts";
-import { reduceOnPlateau, type Schedule, stepDecay } from "../engine/schedules.ts";
+import { reduceOnPlateau, stepDecay } from "../engine/schedules.ts";
 import { GenieError } from "../errors.ts";
 import type { Images } from "../images.ts";
 import { requireBatchNorms } from "../ir/batchNorms.ts";
 import type { Graph } from "../ir/graph.ts";
 import { initializeKernels, view } from "../kernels/heap.ts";
-import { randomIntegers, randomNormal, randomUniform } from "../kernels/random.ts";
+import { randomIntegers, randomNormal } from "../kernels/random.ts";
 import { createBreather } from "../progress.ts";
 import { createGenerator, generatorWidths } from "./generator.ts";
 import { statisticsLoss, type Target } from "./loss.ts";
@@ -164,30 +163,21 @@ function createSource(
       dispose: () => pixels.dispose(),
     };
   }
-  let drawn = 0;
-  const generator = createGenerator(
-    { latents, height, width, channels, widths: generatorWidths(height, width, latents) },
-    (shape, bound) => download(() => randomUniform(shape, seed, STREAM.weights(drawn++), -bound, bound)),
-  );
-  const constants = uploadConstants(generator.graph);
+  const shape = { latents, height, width, channels, widths: generatorWidths(height, width, latents) };
+  const generator = createGenerator(shape, seed, STREAM.weights);
   const z = keep(tidy(() => randomNormal([batchSize, latents], seed, STREAM.latents)));
-  const weights = generator.parameters.map((name) => constants.get(name)!);
-  const generatorSchedule: Schedule = stepDecay(generatorLearningRate, 0.95, 100);
-  const output = generator.graph.outputs[0]!;
   return {
-    images: (iteration) => {
-      // The generator alone sees new latents every iteration, as a GAN's does; GENIE learns one set.
-      const input =
-        mode === "generator" ? randomNormal([batchSize, latents], seed, STREAM.resampled(iteration)) : z;
-      const feeds = new Map([...constants, ["latents", input]]);
-      return run(generator.graph, feeds, { ops: trainingOps }).get(output)!;
-    },
+    // The generator alone sees new latents every iteration, as a GAN's does; GENIE learns one set.
+    images: (iteration) =>
+      generator.images(
+        mode === "generator" ? randomNormal([batchSize, latents], seed, STREAM.resampled(iteration)) : z,
+      ),
     groups: [
       ...(mode === "genie" ? [{ parameters: [z], schedule: reduceOnPlateau(latentLearningRate) }] : []),
-      { parameters: weights, schedule: generatorSchedule },
+      { parameters: generator.parameters, schedule: stepDecay(generatorLearningRate, 0.95, 100) },
     ],
     dispose: () => {
-      disposeAll(constants.values());
+      generator.dispose();
       z.dispose();
     },
   };

@@ -1,35 +1,41 @@
-/** GENIE-D's generator as a Graph: latents [N, L] → images [N, H, W, C] (GENIE, section 3.1; GDFQ's generator). */
-import type { Constant, Graph, Node, Padding } from "../ir/graph.ts";
+/** GENIE-D's generator: latents [N, L] → images [N, H, W, C] (GENIE, section 3.1; the generator of GDFQ). */
+import { keep, ones, type Tensor, tidy, zeros } from "@tensorflow/tfjs-core";
+import { reshape, slice } from "../kernels/layout.ts";
+import { matMul } from "../kernels/matmul.ts";
+import { batchNormTraining, scaleShift } from "../kernels/normalize.ts";
+import { randomUniform } from "../kernels/random.ts";
+import { upsampleConv2d } from "../kernels/upsampleConv2d.ts";
 
 export interface GeneratorShape {
-  /** Length of a latent vector; 256 in the paper. */
+  /** Length L of a latent vector; 256 in the paper. */
   latents: number;
   height: number;
   width: number;
   channels: number;
-  /** Channels of the feature map that the latents become, and of every later one; published: [128, 64]. */
+  /** Channels of the feature map that the latents become, and after each doubling but the last; published: [128, 64]. */
   widths: number[];
 }
 
 export interface Generator {
-  graph: Graph;
-  /** Names of the constants that are learned. */
-  parameters: string[];
+  /** All that is learned. */
+  parameters: Tensor[];
+  /** Images of these latents, on the tape. */
+  images(latents: Tensor): Tensor;
+  dispose(): void;
 }
 
-/** How the initial value of each constant is drawn. */
-export type Uniform = (shape: number[], bound: number) => Float32Array;
+const LEAKY_RELU = { kind: "leakyRelu", alpha: 0.2 } as const;
+const TANH = { kind: "tanh" } as const;
 
-const SAME: Padding = { top: 1, bottom: 1, left: 1, right: 1 };
-const LEAK = 0.2;
+/** PyTorch's default of BatchNorm2d. */
 const EPSILON = 1e-5;
 
 /** Above this many weights in its linear layer the published generator is replaced by a compact one. */
 const MAX_LINEAR_WEIGHTS = 16e6;
 
 /**
- * The published shape (two doublings from S/4) where its linear layer is small enough, else a compact one:
- * more doublings from a smaller map, so that the linear layer shrinks fourfold with each.
+ * The published shape (two doublings from S/4) where its linear layer is small enough, else a compact one: more
+ * doublings from a smaller map, so that the linear layer shrinks fourfold with each.
  */
 export function generatorWidths(height: number, width: number, latents: number): number[] {
   const widths = [128, 64];
@@ -40,124 +46,63 @@ export function generatorWidths(height: number, width: number, latents: number):
 }
 
 /**
- * Builds the generator: linear L → h₀·w₀·widths[0] → BatchNorm → (nearest ×2 → conv 3×3 → BatchNorm →
- * LeakyReLU 0.2)… → nearest ×2 → conv 3×3 → C → tanh → BatchNorm without affine, with h₀ = ⌈H / 2^doublings⌉.
- * Sizes that are not a multiple of 2^doublings are cropped before the last BatchNorm.
+ * linear L → h₀·w₀·widths[0] → BatchNorm → (nearest ×2 → conv 3×3 → BatchNorm → LeakyReLU 0.2)… → nearest ×2 →
+ * conv 3×3 → C → tanh → BatchNorm without affine, with h₀ = ⌈H / 2^doublings⌉. What exceeds H × W is cropped before
+ * the last BatchNorm. All BatchNorms use the batch's own statistics.
  *
- * Weights start as in PyTorch: U(−1/√fanIn, 1/√fanIn). A convolution that a BatchNorm follows has no bias: the
+ * Weights start as PyTorch's: U(−1/√fanIn, 1/√fanIn). A convolution that a BatchNorm follows has no bias: the
  * BatchNorm would subtract it again.
+ *
+ * @param seed The initial weights are drawn from streams `stream(0)`, `stream(1)`, … of this seed.
  */
-export function createGenerator(shape: GeneratorShape, uniform: Uniform): Generator {
-  const { latents, height, width, channels, widths } = shape;
-  const doublings = widths.length;
-  const [rows, columns] = [height, width].map((size) => Math.ceil(size / 2 ** doublings)) as [number, number];
-  const nodes: Node[] = [];
-  const constants = new Map<string, Constant>();
-  const parameters: string[] = [];
-
-  const learned = (name: string, dims: number[], data: Float32Array): string => {
-    constants.set(name, { shape: dims, data });
-    parameters.push(name);
-    return name;
+export function createGenerator(
+  { latents, height, width, channels, widths }: GeneratorShape,
+  seed: number,
+  stream: (index: number) => number,
+): Generator {
+  const [rows, columns] = [height, width].map((size) => Math.ceil(size / 2 ** widths.length)) as [
+    number,
+    number,
+  ];
+  const parameters: Tensor[] = [];
+  const learned = (create: () => Tensor): Tensor => {
+    const parameter = keep(tidy(create));
+    parameters.push(parameter);
+    return parameter;
   };
-  const fixed = (name: string, size: number, value: number): string => {
-    constants.set(name, { shape: [size], data: new Float32Array(size).fill(value) });
-    return name;
+  const uniform = (shape: number[], fanIn: number): Tensor => {
+    const bound = 1 / Math.sqrt(fanIn);
+    return learned(() => randomUniform(shape, seed, stream(parameters.length), -bound, bound));
   };
-  const uniformOf = (name: string, dims: number[], fanIn: number): string =>
-    learned(name, dims, uniform(dims, 1 / Math.sqrt(fanIn)));
-  const batchNorm = (name: string, input: string, size: number, affine: boolean, leak: boolean): string => {
-    const filled = affine
-      ? (suffix: string, value: number) =>
-          learned(`${name}.${suffix}`, [size], new Float32Array(size).fill(value))
-      : (suffix: string, value: number) => fixed(`${name}.${suffix}`, size, value);
-    nodes.push({
-      op: "batchNorm",
-      name,
-      inputs: [
-        input,
-        filled("gamma", 1),
-        filled("beta", 0),
-        fixed(`${name}.mean`, size, 0),
-        fixed(`${name}.variance`, size, 1),
-      ],
-      output: name,
-      epsilon: EPSILON,
-      ...(leak ? { activation: { kind: "leakyRelu", alpha: LEAK } as const } : {}),
-    });
-    return name;
-  };
-  const convolution = (name: string, input: string, from: number, to: number, last: boolean): string => {
-    nodes.push({
-      op: "upsampleNearest",
-      name: `${name}.up`,
-      inputs: [input],
-      output: `${name}.up`,
-      factors: [2, 2],
-    });
-    nodes.push({
-      op: "conv2d",
-      name,
-      inputs: [
-        `${name}.up`,
-        uniformOf(`${name}.filter`, [3, 3, from, to], 9 * from),
-        ...(last ? [uniformOf(`${name}.bias`, [to], 9 * from)] : []),
-      ],
-      output: name,
-      strides: [1, 1],
-      dilations: [1, 1],
-      padding: SAME,
-      groups: 1,
-      ...(last ? { activation: { kind: "tanh" } as const } : {}),
-    });
-    return name;
-  };
+  const norm = (size: number) => ({ gamma: learned(() => ones([size])), beta: learned(() => zeros([size])) });
 
   const features = rows * columns * widths[0]!;
-  nodes.push({
-    op: "dense",
-    name: "linear",
-    inputs: [
-      "latents",
-      uniformOf("linear.kernel", [latents, features], latents),
-      uniformOf("linear.bias", [features], latents),
-    ],
-    output: "linear",
+  const linear = { kernel: uniform([latents, features], latents), bias: uniform([features], latents) };
+  const mapNorm = norm(widths[0]!);
+  const stages = widths.slice(1).map((to, index) => {
+    const from = widths[index]!;
+    return { filter: uniform([3, 3, from, to], 9 * from), ...norm(to) };
   });
-  nodes.push({
-    op: "reshape",
-    name: "map",
-    inputs: ["linear"],
-    output: "map",
-    shape: [-1, rows, columns, widths[0]!],
-  });
-  let value = batchNorm("norm0", "map", widths[0]!, true, false);
-  for (let stage = 1; stage < doublings; stage++) {
-    value = convolution(`conv${stage}`, value, widths[stage - 1]!, widths[stage]!, false);
-    value = batchNorm(`norm${stage}`, value, widths[stage]!, true, true);
-  }
-  value = convolution(`conv${doublings}`, value, widths[doublings - 1]!, channels, true);
-  if (rows * 2 ** doublings !== height || columns * 2 ** doublings !== width) {
-    nodes.push({
-      op: "slice",
-      name: "crop",
-      inputs: [value],
-      output: "crop",
-      begin: [0, 0, 0, 0],
-      end: [-1, height, width, channels],
-      steps: [1, 1, 1, 1],
-    });
-    value = "crop";
-  }
-  value = batchNorm("images", value, channels, false, false);
+  const from = widths.at(-1)!;
+  const last = { filter: uniform([3, 3, from, channels], 9 * from), bias: uniform([channels], 9 * from) };
+
   return {
-    graph: {
-      name: "generator",
-      inputs: [{ name: "latents", shape: [-1, latents] }],
-      outputs: [value],
-      nodes,
-      constants,
-    },
     parameters,
+    images(z) {
+      const flat = scaleShift(matMul(z, linear.kernel), null, linear.bias);
+      let x = reshape(flat, [-1, rows, columns, widths[0]!]);
+      x = batchNormTraining(x, mapNorm.gamma, mapNorm.beta, EPSILON);
+      for (const { filter, gamma, beta } of stages) {
+        x = batchNormTraining(upsampleConv2d(x, filter), gamma, beta, EPSILON, LEAKY_RELU);
+      }
+      x = scaleShift(upsampleConv2d(x, last.filter), null, last.bias, TANH);
+      if (x.shape[1] !== height || x.shape[2] !== width) {
+        x = slice(x, [0, 0, 0, 0], [-1, height, width, channels], [1, 1, 1, 1]);
+      }
+      return batchNormTraining(x, null, null, EPSILON);
+    },
+    dispose() {
+      for (const parameter of parameters) parameter.dispose();
+    },
   };
 }
