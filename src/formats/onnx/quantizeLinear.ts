@@ -1,6 +1,7 @@
 /** How a QuantParams is said in ONNX: the integer type, its QuantizeLinear and DequantizeLinear nodes. */
 import { GenieError } from "../../errors.ts";
 import { type QuantParams, quantRange } from "../../ir/graph.ts";
+import type { ActivationStorage } from "./export.ts";
 import type { Attribute, FileBuilder, IntegerType } from "./fileBuilder.ts";
 
 const RANGES: Record<IntegerType, readonly [least: number, most: number]> = {
@@ -14,13 +15,6 @@ const RANGES: Record<IntegerType, readonly [least: number, most: number]> = {
 /** Types by preference. A grid that is never near zero has its zero-point outside [qmin, qmax]: then a wider one. */
 const SIGNED_TYPES: readonly IntegerType[] = ["INT4", "INT8", "INT16"];
 const UNSIGNED_TYPES: readonly IntegerType[] = ["UINT4", "UINT8", "INT8", "INT16"];
-
-/**
- * The type of activations of up to 8 bits. "byte" is INT8 or UINT8, "narrowest" INT4 or UINT4 up to 4 bits: the
- * standard has them, but onnxruntime (1.30) fuses their QuantizeLinear into 8-bit convolutions and then either
- * computes something else or refuses the model, unless its graph optimizations are turned down to "basic".
- */
-export type ActivationStorage = "byte" | "narrowest";
 
 /**
  * The first ONNX type that holds [qmin, qmax] and every zero-point (which QuantizeLinear wants in that type).
