@@ -3,7 +3,11 @@
  *
  * x: [batch, height, width, C]; y: [batch, outHeight, outWidth, C]. Output (oh, ow) reads the pixels
  * (oh·strideH + kh·dilationH − top, ow·strideW + kw·dilationW − left) that lie inside the image.
+ *
+ * The loops run over the channels of one pixel at a time, tap by tap: contiguous data, and the output pixel stays
+ * in the first-level cache.
  */
+import { fill } from "./fill";
 import { loadTail, storeTail } from "./tail";
 
 /** divisor: kernelH·kernelW with `countPadding`, else the number of pixels inside the image. */
@@ -21,20 +25,16 @@ export function averagePool(
       for (let ow = 0; ow < outWidth; ow++, y += pixel) {
         const w0 = ow * strideW - left;
         const inside = rows * taps(w0, kernelW, dilationW, width);
-        const factor = f32x4.splat(<f32>1 / <f32>max(countPadding ? kernelH * kernelW : inside, 1));
-        for (let c = 0; c < channels; c += 4) {
-          let sum = f32x4.splat(0);
-          for (let kh = 0; kh < kernelH; kh++) {
-            const h = h0 + kh * dilationH;
-            if (<u32>h >= <u32>height) continue;
-            for (let kw = 0; kw < kernelW; kw++) {
-              const w = w0 + kw * dilationW;
-              if (<u32>w >= <u32>width) continue;
-              sum = f32x4.add(sum, read(x + <usize>(h * width + w) * pixel, c, channels));
-            }
+        memory.fill(y, 0, pixel);
+        for (let kh = 0; kh < kernelH; kh++) {
+          const h = h0 + kh * dilationH;
+          if (<u32>h >= <u32>height) continue;
+          for (let kw = 0; kw < kernelW; kw++) {
+            const w = w0 + kw * dilationW;
+            if (<u32>w < <u32>width) addPixel(y, x + <usize>(h * width + w) * pixel, 1, channels);
           }
-          write(y + (<usize>c << 2), f32x4.mul(sum, factor), c, channels);
         }
+        scalePixel(y, <f32>1 / <f32>max(countPadding ? kernelH * kernelW : inside, 1), channels);
       }
     }
     x += <usize>(height * width) * pixel;
@@ -50,7 +50,7 @@ export function averagePoolGradient(
 ): void {
   const pixel = <usize>channels << 2;
   const image = <usize>(height * width) * pixel;
-  for (let n = 0; n < batch; n++) {
+  for (let n = 0; n < batch; n++, dx += image) {
     memory.fill(dx, 0, image);
     for (let oh = 0; oh < outHeight; oh++) {
       const h0 = oh * strideH - top;
@@ -58,23 +58,17 @@ export function averagePoolGradient(
       for (let ow = 0; ow < outWidth; ow++, dy += pixel) {
         const w0 = ow * strideW - left;
         const inside = rows * taps(w0, kernelW, dilationW, width);
-        const factor = f32x4.splat(<f32>1 / <f32>max(countPadding ? kernelH * kernelW : inside, 1));
-        for (let c = 0; c < channels; c += 4) {
-          const share = f32x4.mul(read(dy, c, channels), factor);
-          for (let kh = 0; kh < kernelH; kh++) {
-            const h = h0 + kh * dilationH;
-            if (<u32>h >= <u32>height) continue;
-            for (let kw = 0; kw < kernelW; kw++) {
-              const w = w0 + kw * dilationW;
-              if (<u32>w >= <u32>width) continue;
-              const at = dx + <usize>(h * width + w) * pixel;
-              write(at + (<usize>c << 2), f32x4.add(read(at, c, channels), share), c, channels);
-            }
+        const share = <f32>1 / <f32>max(countPadding ? kernelH * kernelW : inside, 1);
+        for (let kh = 0; kh < kernelH; kh++) {
+          const h = h0 + kh * dilationH;
+          if (<u32>h >= <u32>height) continue;
+          for (let kw = 0; kw < kernelW; kw++) {
+            const w = w0 + kw * dilationW;
+            if (<u32>w < <u32>width) addPixel(dx + <usize>(h * width + w) * pixel, dy, share, channels);
           }
         }
       }
     }
-    dx += image;
   }
 }
 
@@ -91,18 +85,14 @@ export function maxPool(
       const h0 = oh * strideH - top;
       for (let ow = 0; ow < outWidth; ow++, y += pixel) {
         const w0 = ow * strideW - left;
-        for (let c = 0; c < channels; c += 4) {
-          let best = f32x4.splat(-Infinity);
-          for (let kh = 0; kh < kernelH; kh++) {
-            const h = h0 + kh * dilationH;
-            if (<u32>h >= <u32>height) continue;
-            for (let kw = 0; kw < kernelW; kw++) {
-              const w = w0 + kw * dilationW;
-              if (<u32>w >= <u32>width) continue;
-              best = f32x4.max(best, read(x + <usize>(h * width + w) * pixel, c, channels));
-            }
+        fill(y, -Infinity, channels);
+        for (let kh = 0; kh < kernelH; kh++) {
+          const h = h0 + kh * dilationH;
+          if (<u32>h >= <u32>height) continue;
+          for (let kw = 0; kw < kernelW; kw++) {
+            const w = w0 + kw * dilationW;
+            if (<u32>w < <u32>width) maxPixel(y, x + <usize>(h * width + w) * pixel, channels);
           }
-          write(y + (<usize>c << 2), best, c, channels);
         }
       }
     }
@@ -110,43 +100,37 @@ export function maxPool(
   }
 }
 
-/** dx is cleared, then every output adds its dy to the first pixel of its window that equals y. */
+/**
+ * dx is cleared, then every output adds its dy to the first pixel of its window that equals y.
+ * `scratch`: C floats, what of dy has found no pixel yet.
+ */
 export function maxPoolGradient(
   x: usize, y: usize, dy: usize, dx: usize,
   batch: i32, height: i32, width: i32, channels: i32, outHeight: i32, outWidth: i32,
   kernelH: i32, kernelW: i32, strideH: i32, strideW: i32, dilationH: i32, dilationW: i32,
-  top: i32, left: i32,
+  top: i32, left: i32, scratch: usize,
 ): void {
   const pixel = <usize>channels << 2;
   const image = <usize>(height * width) * pixel;
-  for (let n = 0; n < batch; n++) {
+  for (let n = 0; n < batch; n++, x += image, dx += image) {
     memory.fill(dx, 0, image);
     for (let oh = 0; oh < outHeight; oh++) {
       const h0 = oh * strideH - top;
       for (let ow = 0; ow < outWidth; ow++, y += pixel, dy += pixel) {
         const w0 = ow * strideW - left;
-        for (let c = 0; c < channels; c += 4) {
-          const best = read(y, c, channels);
-          let share = read(dy, c, channels);
-          for (let kh = 0; kh < kernelH; kh++) {
-            const h = h0 + kh * dilationH;
-            if (<u32>h >= <u32>height) continue;
-            for (let kw = 0; kw < kernelW; kw++) {
-              const w = w0 + kw * dilationW;
-              if (<u32>w >= <u32>width) continue;
-              const offset = <usize>(h * width + w) * pixel;
-              const hit = f32x4.eq(read(x + offset, c, channels), best);
-              const at = dx + offset;
-              const sum = f32x4.add(read(at, c, channels), v128.and(share, hit));
-              write(at + (<usize>c << 2), sum, c, channels);
-              share = v128.andnot(share, hit);
-            }
+        memory.copy(scratch, dy, pixel);
+        for (let kh = 0; kh < kernelH; kh++) {
+          const h = h0 + kh * dilationH;
+          if (<u32>h >= <u32>height) continue;
+          for (let kw = 0; kw < kernelW; kw++) {
+            const w = w0 + kw * dilationW;
+            if (<u32>w >= <u32>width) continue;
+            const offset = <usize>(h * width + w) * pixel;
+            claimPixel(dx + offset, x + offset, y, scratch, channels);
           }
         }
       }
     }
-    x += image;
-    dx += image;
   }
 }
 
@@ -157,18 +141,43 @@ function taps(first: i32, kernel: i32, dilation: i32, size: i32): i32 {
   return inside;
 }
 
-/** Channels c … c + 3 of the pixel at `pixel`; those past the last channel are 0. */
-// @ts-expect-error: decorator
-@inline
-function read(pixel: usize, c: i32, channels: i32): v128 {
-  const at = pixel + (<usize>c << 2);
-  return c + 4 <= channels ? v128.load(at) : loadTail(at, channels - c);
+/** to[c] += factor·from[c] */
+function addPixel(to: usize, from: usize, factor: f32, channels: i32): void {
+  const share = f32x4.splat(factor);
+  for (; channels >= 4; channels -= 4, to += 16, from += 16) {
+    v128.store(to, f32x4.add(v128.load(to), f32x4.mul(v128.load(from), share)));
+  }
+  if (channels == 0) return;
+  storeTail(to, f32x4.add(loadTail(to, channels), f32x4.mul(loadTail(from, channels), share)), channels);
 }
 
-/** Stores the lanes of channels c … c + 3 that exist at `at`. */
-// @ts-expect-error: decorator
-@inline
-function write(at: usize, lanes: v128, c: i32, channels: i32): void {
-  if (c + 4 <= channels) v128.store(at, lanes);
-  else storeTail(at, lanes, channels - c);
+/** to[c] = max(to[c], from[c]) */
+function maxPixel(to: usize, from: usize, channels: i32): void {
+  for (; channels >= 4; channels -= 4, to += 16, from += 16) {
+    v128.store(to, f32x4.max(v128.load(to), v128.load(from)));
+  }
+  if (channels == 0) return;
+  storeTail(to, f32x4.max(loadTail(to, channels), loadTail(from, channels)), channels);
+}
+
+/** to[c] = factor·to[c] */
+function scalePixel(to: usize, factor: f32, channels: i32): void {
+  const scale = f32x4.splat(factor);
+  for (; channels >= 4; channels -= 4, to += 16) v128.store(to, f32x4.mul(v128.load(to), scale));
+  if (channels > 0) storeTail(to, f32x4.mul(loadTail(to, channels), scale), channels);
+}
+
+/** dx[c] += rest[c] and rest[c] = 0 wherever x[c] = y[c]. */
+function claimPixel(dx: usize, x: usize, y: usize, rest: usize, channels: i32): void {
+  for (; channels >= 4; channels -= 4, dx += 16, x += 16, y += 16, rest += 16) {
+    const hit = f32x4.eq(v128.load(x), v128.load(y));
+    const left = v128.load(rest);
+    v128.store(dx, f32x4.add(v128.load(dx), v128.and(left, hit)));
+    v128.store(rest, v128.andnot(left, hit));
+  }
+  if (channels == 0) return;
+  const hit = f32x4.eq(loadTail(x, channels), loadTail(y, channels));
+  const left = loadTail(rest, channels);
+  storeTail(dx, f32x4.add(loadTail(dx, channels), v128.and(left, hit)), channels);
+  storeTail(rest, v128.andnot(left, hit), channels);
 }

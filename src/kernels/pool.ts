@@ -3,7 +3,7 @@ import type { Tensor } from "@tensorflow/tfjs-core";
 import { GenieError } from "../errors.ts";
 import type { Padding } from "../ir/graph.ts";
 import { defineOp } from "./define.ts";
-import { address, emptyTensor, kernels } from "./heap.ts";
+import { address, emptyTensor, kernels, scratch } from "./heap.ts";
 import { columnSums, rowsOf } from "./rows.ts";
 
 /** A window that slides over the image; in pixels, [down, across]. */
@@ -88,7 +88,8 @@ const maximumOp = defineOp<{ x: Tensor }, { shape: Image; pooling: Pooling }>({
       x: () => {
         const dx = emptyTensor(shape);
         const around = geometry(shape, dy!.shape as Image, pooling);
-        kernels().maxPoolGradient(address(x!), address(y!), address(dy!), address(dx), ...around);
+        const rest = scratch(4 * shape[3]);
+        kernels().maxPoolGradient(address(x!), address(y!), address(dy!), address(dx), ...around, rest);
         return dx;
       },
     }),

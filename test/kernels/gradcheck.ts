@@ -77,7 +77,7 @@ export function checkOp({ inputs, run, naive, tolerance = 1e-5, differentiable, 
       });
       return (up! - down!) / (2 * STEP);
     });
-    const scale = Math.max(...got.map(Math.abs), 1e-3);
+    const scale = largest(got);
     expectClose(
       Float32Array.from(at, (i) => got[i]!),
       Float64Array.from(quotients),
@@ -96,11 +96,21 @@ export function expectClose(
   scale?: number,
 ): void {
   expect(got.length).toBe(expected.length);
-  const size = scale ?? Math.max(1e-3, ...Array.from(expected, Math.abs).filter(Number.isFinite));
+  const size = scale ?? largest(expected);
   for (let i = 0; i < expected.length; i++) {
     const error = got[i] === expected[i] ? 0 : Math.abs(got[i]! - expected[i]!) / size;
     if (!(error <= tolerance)) {
       expect.fail(`element ${i}: ${got[i]} instead of ${expected[i]}, off by ${error} of ${size}`);
     }
   }
+}
+
+/** Largest finite magnitude, at least 1e-3. */
+function largest(values: ArrayLike<number>): number {
+  let most = 1e-3;
+  for (let i = 0; i < values.length; i++) {
+    const magnitude = Math.abs(values[i]!);
+    if (magnitude > most && Number.isFinite(magnitude)) most = magnitude;
+  }
+  return most;
 }

@@ -100,6 +100,16 @@ describe.each<Binary>(["baseline", "relaxed"])("%s", (binary) => {
       });
     });
 
+    it("sums a bias gradient over more rows than one block holds", () => {
+      const [rows, channels] = [30_011, 5];
+      checkOp({
+        inputs: [randomInput([rows, channels], 1), randomInput([channels], 2)],
+        run: ([x, shift]) => scaleShift(x!, null, shift!),
+        naive: ([x, shift]) => naiveScaleShift(x!, null, shift!, channels, undefined),
+        samples: 5,
+      });
+    });
+
     it("keeps a NaN a NaN through ReLU", () => {
       const x = tensor1d([1, Number.NaN, -1, 2, Number.NaN]);
       expect([...view(scaleShift(x, null, null, { kind: "relu" }))]).toEqual([
@@ -234,6 +244,20 @@ describe.each<Binary>(["baseline", "relaxed"])("%s", (binary) => {
           batchNormTraining(x!, gamma!, beta!, 1e-2, { kind: "leakyRelu", alpha: 0.2 }),
         naive: (values) => naiveBatchNorm(values, channels, 1e-2, { kind: "leakyRelu", alpha: 0.2 }),
         tolerance: 2e-5,
+      });
+    });
+
+    it("takes more rows than one block of f32 sums holds", () => {
+      const [rows, channels] = [80_000, 2];
+      checkOp({
+        inputs: [
+          randomInput([rows, channels], 1, 0.5, 2),
+          randomInput([channels], 2, 1, 0.3),
+          randomInput([channels], 3),
+        ],
+        run: ([x, gamma, beta]) => batchNormTraining(x!, gamma!, beta!, 1e-3, { kind: "tanh" }),
+        naive: (values) => naiveBatchNorm(values, channels, 1e-3, { kind: "tanh" }),
+        samples: 3,
       });
     });
 
