@@ -1,0 +1,59 @@
+/**
+ * Computing what the file alone determines: the shape arithmetic that exporters write out, and weights that are
+ * stored in another form than they are used in.
+ */
+import { GenieError } from "../../../errors.ts";
+import type { TensorProto_DataType as DataType } from "../onnx_pb.ts";
+import { arithmetic } from "./foldArithmetic.ts";
+import { movement } from "./foldMovement.ts";
+import { quantization } from "./foldQuantization.ts";
+import type { Operation } from "./operation.ts";
+import { elementCount, emptyData, type OnnxTensor } from "./tensors.ts";
+
+/** The most dimensions a constant may have; shapes beyond come from hostile files. */
+const MAX_RANK = 64;
+
+/** Elements that all computed constants of a model may have together; a hostile file asks for more. */
+const MAX_ELEMENTS = 2 ** 26;
+
+export interface FoldContext {
+  operation: Operation;
+  /** A tensor of zeros. @throws GenieError `invalid-model` if the model has computed too much already. */
+  create(dataType: DataType, shape: number[]): OnnxTensor & { data: Float32Array | Float64Array };
+}
+
+/** Computes a node's outputs from its constant inputs; an input that is not given is undefined. */
+export type Folder = (inputs: (OnnxTensor | undefined)[], context: FoldContext) => OnnxTensor[];
+
+export const folders: Readonly<Record<string, Folder>> = { ...arithmetic, ...movement, ...quantization };
+
+export class ConstantFolder {
+  #left = MAX_ELEMENTS;
+
+  /** @throws GenieError `unsupported-operator` if the operator is not one that is computed here. */
+  fold(operation: Operation, inputs: (OnnxTensor | undefined)[]): OnnxTensor[] {
+    const folder = Object.hasOwn(folders, operation.type) ? folders[operation.type] : undefined;
+    if (!folder) {
+      throw operation.unsupported(
+        "all its inputs are constant, and it is not an operator that is precomputed",
+      );
+    }
+    const outputs = folder(inputs, {
+      operation,
+      create: (dataType, shape) => {
+        const count = elementCount(shape);
+        if (!shape.every((size) => Number.isSafeInteger(size) && size >= 0) || !(count <= this.#left)) {
+          throw new GenieError(
+            "invalid-model",
+            `node "${operation.name}" (${operation.type}) computes a constant of shape [${shape}]: too large`,
+          );
+        }
+        this.#left -= count;
+        return { dataType, shape, data: emptyData(dataType, count) };
+      },
+    });
+    const rank = Math.max(0, ...outputs.map(({ shape }) => shape.length));
+    if (rank > MAX_RANK) throw operation.invalid(`it computes a constant of ${rank} dimensions`);
+    return outputs;
+  }
+}

@@ -1,0 +1,160 @@
+/** One node of an ONNX graph with its inputs resolved: typed access to inputs and attributes, errors with its name. */
+import { GenieError } from "../../../errors.ts";
+import {
+  type AttributeProto,
+  AttributeProto_AttributeType as AttributeType,
+  type NodeProto,
+} from "../onnx_pb.ts";
+import { decodeTensor, isFloat, type OnnxTensor, typeName } from "./tensors.ts";
+import type { Activation, Value } from "./values.ts";
+
+/** Longest list of integers (shapes, axes, pads) that an operator is asked to read. */
+const MAX_LIST = 4096;
+
+export class Operation {
+  /** The operator, as the standard calls it. */
+  readonly type: string;
+  /** Unique in the graph. */
+  readonly name: string;
+  readonly opset: number;
+  /** An optional input that is not given is undefined. */
+  readonly inputs: readonly (Value | undefined)[];
+  /** Optional outputs that nobody wants are "". */
+  readonly outputs: readonly string[];
+  readonly #attributes: Map<string, AttributeProto>;
+
+  constructor(proto: NodeProto, name: string, opset: number, inputs: (Value | undefined)[]) {
+    this.type = proto.opType;
+    this.name = name;
+    this.opset = opset;
+    this.inputs = inputs;
+    this.outputs = proto.output;
+    this.#attributes = new Map(proto.attribute.map((attribute) => [attribute.name, attribute]));
+  }
+
+  /** For a model that contradicts itself or the standard. */
+  invalid(complaint: string): GenieError {
+    return new GenieError("invalid-model", `node "${this.name}" (${this.type}): ${complaint}`);
+  }
+
+  /** For a model that is right but beyond us. */
+  unsupported(complaint: string): GenieError {
+    return new GenieError("unsupported-operator", `node "${this.name}" (${this.type}): ${complaint}`);
+  }
+
+  has(attribute: string): boolean {
+    return this.#attributes.has(attribute);
+  }
+
+  int(attribute: string, otherwise: number): number {
+    const found = this.#find(attribute, AttributeType.INT);
+    return found ? this.#safe(found.i, attribute) : otherwise;
+  }
+
+  float(attribute: string, otherwise: number): number {
+    return this.#find(attribute, AttributeType.FLOAT)?.f ?? otherwise;
+  }
+
+  string(attribute: string, otherwise: string): string {
+    const found = this.#find(attribute, AttributeType.STRING);
+    return found ? new TextDecoder().decode(found.s) : otherwise;
+  }
+
+  ints(attribute: string): number[] | undefined {
+    const found = this.#find(attribute, AttributeType.INTS)?.ints;
+    if (found && found.length > MAX_LIST) {
+      throw this.invalid(`its attribute "${attribute}" lists ${found.length} numbers`);
+    }
+    return found?.map((value) => this.#safe(value, attribute));
+  }
+
+  floats(attribute: string): number[] | undefined {
+    return this.#find(attribute, AttributeType.FLOATS)?.floats;
+  }
+
+  tensor(attribute: string): OnnxTensor | undefined {
+    const found = this.#find(attribute, AttributeType.TENSOR);
+    return found?.t && decodeTensor(found.t, `attribute "${attribute}" of node "${this.name}"`);
+  }
+
+  /** Input `index`, computed by the network. */
+  activation(index: number): Activation {
+    const value = this.inputs[index];
+    if (!value) throw this.invalid(`it has no input ${index}`);
+    if (value.kind === "quantized") {
+      throw this.unsupported("it computes with quantized integers; only DequantizeLinear may read them");
+    }
+    if (value.kind === "constant") {
+      throw this.unsupported(`its input "${value.name}" is constant; a value of the network was expected`);
+    }
+    return value;
+  }
+
+  /** Input `index`, known from the file; undefined if it is optional and not given. */
+  optionalConstant(index: number): OnnxTensor | undefined {
+    const value = this.inputs[index];
+    if (!value) return undefined;
+    if (value.kind !== "constant") {
+      throw this.unsupported(
+        `its input ${index} is computed by the network; only constants are supported there`,
+      );
+    }
+    return value.tensor;
+  }
+
+  constant(index: number): OnnxTensor {
+    const tensor = this.optionalConstant(index);
+    if (!tensor) throw this.invalid(`it has no input ${index}`);
+    return tensor;
+  }
+
+  /** Constant input `index`, of floats that do not depend on the batch. */
+  floatConstant(index: number): { shape: number[]; data: Float32Array } {
+    const { shape, data, dataType } = this.constant(index);
+    if (!isFloat(dataType)) throw this.unsupported(`its input ${index} has type ${typeName(dataType)}`);
+    return { shape, data: data as Float32Array };
+  }
+
+  /** Constant input `index` as a short list of integers that do not depend on the batch. */
+  optionalIntegers(index: number): number[] | undefined {
+    const tensor = this.optionalConstant(index);
+    if (!tensor) return undefined;
+    if (tensor.batch) throw this.unsupported(`its input ${index} depends on the batch size`);
+    if (tensor.data.length > MAX_LIST) {
+      throw this.invalid(`its input ${index} lists ${tensor.data.length} numbers`);
+    }
+    return Array.from(tensor.data);
+  }
+
+  /** A number given as constant input `index`. */
+  optionalScalar(index: number): number | undefined {
+    const tensor = this.optionalConstant(index);
+    if (!tensor) return undefined;
+    if (tensor.data.length !== 1 || tensor.batch) {
+      throw this.unsupported(`its input ${index} of shape [${tensor.shape}] is not one known number`);
+    }
+    return tensor.data[0]!;
+  }
+
+  /** An axis counted from the front, for a value of rank `rank`. */
+  axis(axis: number, rank: number): number {
+    const positive = axis < 0 ? axis + rank : axis;
+    if (!Number.isInteger(positive) || positive < 0 || positive >= rank) {
+      throw this.invalid(`axis ${axis} is not one of ${rank}`);
+    }
+    return positive;
+  }
+
+  #find(attribute: string, type: AttributeType): AttributeProto | undefined {
+    const found = this.#attributes.get(attribute);
+    if (found && found.type !== type) throw this.invalid(`its attribute "${attribute}" has the wrong type`);
+    return found;
+  }
+
+  #safe(value: bigint, attribute: string): number {
+    const number = Number(value);
+    // Slices end at 2^63 − 1 to say "to the end", so size alone is no error.
+    if (!Number.isFinite(number)) throw this.invalid(`its attribute "${attribute}" is ${value}`);
+    return number;
+  }
+}

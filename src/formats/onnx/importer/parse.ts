@@ -1,0 +1,65 @@
+/** From the bytes of a file to ONNX's messages: everything that can be said before a graph is looked at. */
+import { fromBinary } from "@bufbuild/protobuf";
+import { GenieError } from "../../../errors.ts";
+import { type GraphProto, type ModelProto, ModelProtoSchema } from "../onnx_pb.ts";
+
+/** ONNX's own operators are versioned together; 22 and 23 changed none of ours but the types they take. */
+const MIN_OPSET = 7;
+const MAX_OPSET = 23;
+
+/** Files that people give us by mistake, by their first bytes, and what to do with them. */
+const OTHER_FORMATS: { magic: string; offset?: number; hint: string }[] = [
+  { magic: "PK\x03\x04", hint: "a zip archive, perhaps PyTorch's .pth or .keras; export the model to ONNX" },
+  { magic: "\x80\x02", hint: "a Python pickle, perhaps PyTorch's .pth; export the model to ONNX" },
+  { magic: "\x89HDF\r\n", hint: "an HDF5 file, perhaps Keras's .h5" },
+  { magic: "TFL3", offset: 4, hint: "a TensorFlow Lite model; export the model to ONNX" },
+  { magic: "\x1f\x8b", hint: "compressed with gzip; decompress it first" },
+  { magic: "{", hint: "JSON, perhaps a model.json of TensorFlow.js" },
+  { magic: "version https://git-lfs", hint: "a pointer of Git LFS; fetch the file itself" },
+];
+
+/**
+ * @returns The file's graph and the version of ONNX's operators that it is written for.
+ * @throws GenieError `malformed-file`; `unsupported-operator` for an operator set outside 7 to 23.
+ */
+export function parseModel(bytes: Uint8Array): { graph: GraphProto; opset: number } {
+  if (bytes.length === 0) throw new GenieError("malformed-file", "not an ONNX file: it is empty");
+  const model = decode(bytes);
+  const graph = model?.graph;
+  if (!model || !graph || (graph.node.length === 0 && graph.output.length === 0)) {
+    const hint = OTHER_FORMATS.find(({ magic, offset = 0 }) => startsWith(bytes, magic, offset))?.hint;
+    const complaint = hint ?? (isText(bytes) ? "it is text" : "truncated, damaged, or another format");
+    throw new GenieError("malformed-file", `not a readable ONNX file: ${complaint}`);
+  }
+  const version = model.opsetImport.find(({ domain }) => domain === "" || domain === "ai.onnx")?.version;
+  if (version === undefined) {
+    throw new GenieError("malformed-file", "the ONNX file does not say which operator set it is written for");
+  }
+  if (version < MIN_OPSET || version > MAX_OPSET) {
+    throw new GenieError(
+      "unsupported-operator",
+      `the model is written for ONNX operator set ${version}; ${MIN_OPSET} to ${MAX_OPSET} are supported`,
+    );
+  }
+  return { graph, opset: Number(version) };
+}
+
+function decode(bytes: Uint8Array): ModelProto | undefined {
+  try {
+    return fromBinary(ModelProtoSchema, bytes, { readUnknownFields: false });
+  } catch {
+    // Whatever the parser met (a length beyond the end, text that is not UTF-8), the file is not a model.
+    return undefined;
+  }
+}
+
+function startsWith(bytes: Uint8Array, magic: string, offset: number): boolean {
+  return [...magic].every((char, i) => bytes[offset + i] === char.charCodeAt(0));
+}
+
+/** Whether the first bytes are printable ASCII. */
+function isText(bytes: Uint8Array): boolean {
+  return bytes
+    .subarray(0, 64)
+    .every((byte) => (byte >= 32 && byte < 127) || byte === 9 || byte === 10 || byte === 13);
+}
