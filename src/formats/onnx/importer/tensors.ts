@@ -129,8 +129,8 @@ export function decodeTensor(proto: TensorProto, what: string): OnnxTensor {
 }
 
 function readRaw(raw: Uint8Array, dataType: DataType, count: number, format: Format): TensorData {
-  // Weights are nearly always of this type: one copy, which also aligns them.
-  if (dataType === DataType.FLOAT && LITTLE_ENDIAN) return new Float32Array(raw.slice().buffer);
+  // Weights are nearly always of this type: one copy, which also aligns them (`slice` would not copy a Buffer).
+  if (dataType === DataType.FLOAT && LITTLE_ENDIAN) return new Float32Array(new Uint8Array(raw).buffer);
   const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
   const data = allocate(dataType, count);
   for (let i = 0; i < count; i++) data[i] = format.read(view, i * format.bytes);
