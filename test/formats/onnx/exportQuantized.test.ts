@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { GenieError } from "../../../src/errors.ts";
 import { exportOnnx } from "../../../src/formats/onnx/export.ts";
+import { importOnnx } from "../../../src/formats/onnx/import.ts";
 import { packInt4, unpackInt4 } from "../../../src/formats/onnx/int4.ts";
 import { TensorProto_DataType as DataType, ModelProtoSchema } from "../../../src/formats/onnx/onnx_pb.ts";
 import { type Graph, type QuantizedGraph, type QuantParams, quantRange } from "../../../src/ir/graph.ts";
@@ -175,6 +176,21 @@ describe("onnxruntime computes a quantized file as we define it", () => {
       const actual = (await runExported(bytes, graph, feeds, optimize))["sum:0"]!;
       const agreeing = expected.filter((value, i) => Math.abs(value - actual[i]!) < 1e-4).length;
       expect(agreeing / expected.length).toBeGreaterThan(0.97);
+    }
+  });
+
+  it.each(ALL_BITS)("and our importer reads it back so, $bits bits, signed $signed", (bits) => {
+    const graph = network();
+    const model = {
+      graph,
+      weights: quantizeWeights(graph, bits),
+      activations: quantizeActivations(graph, bits, bits.signed ? 0 : 1),
+    };
+    const feeds = feedsFor(graph, 1);
+    const expected = evaluate(toFakeQuantized(model), feeds).get("fc:0")!;
+    for (const activationStorage of STORAGES) {
+      const back = importOnnx(exportOnnx(model, { activationStorage }));
+      expectClose(evaluate(back, feeds).get("fc:0")!, expected, 1e-7);
     }
   });
 
