@@ -7,6 +7,7 @@
  */
 import { fill } from "./fill";
 import { TILE_COLUMNS, Walk, WALK_BYTES } from "./microkernel";
+import { dotBytes, multiplyRowsByDots, packDots, takesDotTiles } from "./narrow";
 import { packPanel, packPanels } from "./packing";
 import { EDGE_BYTES, multiplyRows, packedBytes, panelBytes, rowTableBytes, setRow } from "./tiles";
 import { leavesPixelsOut, Phase, PHASE_BYTES, setPhasePixels, setPhaseTaps } from "./phases";
@@ -100,26 +101,35 @@ export function conv2d(
   const depth = kh * kw * groupC;
   const groupBytes = packedBytes(depth, groupO);
   window.padded = packed + <usize>groups * groupBytes;
+  const isNarrow = takesDotTiles(groupO, groupC);
   for (let g = 0; g < groups; g++) {
-    packPanels(filter + <usize>g * groupO * 4, <usize>o * 4, 4, depth, groupO, packed + <usize>g * groupBytes);
+    const from = filter + <usize>g * groupO * 4;
+    if (isNarrow) packDots(from, <usize>o * 4, 4, depth, groupO, packed + <usize>g * groupBytes);
+    else packPanels(from, <usize>o * 4, 4, depth, groupO, packed + <usize>g * groupBytes);
   }
   const yPixel = <usize>o * 4;
   const yRow = <usize>ow * yPixel;
   const yImage = <usize>oh * yRow;
+  let tableRows = 0;
   for (let image = 0; image < n; image += window.stripImages) {
     const images = min(window.stripImages, n - image);
     for (let row = 0; row < oh; row += window.stripRows) {
       const count = min(window.stripRows, oh - row);
       const a = openWindow(window, image, images, row, count);
       setTaps(walk, window, kh, kw, dh, dw, groupC);
-      const aRow = <usize>sh * window.rowStride;
-      setPixels(rows, images, count, ow, window.imageStride, aRow, <usize>(sw * c) * 4, yImage, yRow, yPixel);
+      // Strips of as many rows have the same table, or the beginning of it.
+      if (count != tableRows) {
+        const aRow = <usize>sh * window.rowStride;
+        setPixels(rows, images, count, ow, window.imageStride, aRow, <usize>(sw * c) * 4, yImage, yRow, yPixel);
+        tableRows = count;
+      }
       const target = y + <usize>image * yImage + <usize>row * yRow;
       for (let g = 0; g < groups; g++) {
-        multiplyRows(
-          rows, images * count * ow, a + <usize>g * groupC * 4, walk, packed + <usize>g * groupBytes, depth,
-          target + <usize>g * groupO * 4, groupO, false, edge,
-        );
+        const panels = packed + <usize>g * groupBytes;
+        const from = a + <usize>g * groupC * 4;
+        const to = target + <usize>g * groupO * 4;
+        if (isNarrow) multiplyRowsByDots(rows, images * count * ow, from, walk, panels, to, groupO);
+        else multiplyRows(rows, images * count * ow, from, walk, panels, depth, to, groupO, false, edge);
       }
     }
   }
@@ -140,7 +150,7 @@ export function conv2dInputGradientScratch(
  * `conv2dInputGradient` uses them.
  */
 function packRotated(
-  filter: usize, packed: usize, vertical: Phase, horizontal: Phase,
+  filter: usize, packed: usize, isNarrow: bool, vertical: Phase, horizontal: Phase,
   kh: i32, kw: i32, groupC: i32, o: i32, groups: i32, sh: i32, sw: i32, dh: i32, dw: i32,
 ): void {
   const groupO = o / groups;
@@ -154,8 +164,10 @@ function packRotated(
             for (let j = horizontal.taps - 1; j >= 0; j--) {
               const tap = (vertical.tap + i * vertical.spacing) * kw + horizontal.tap + j * horizontal.spacing;
               const from = filter + (<usize>(tap * groupC + channel) * o + <usize>g * groupO) * 4;
-              packPanel(from, 4, <usize>o * 4, groupO, min(TILE_COLUMNS, groupC - channel), packed);
-              packed += panelBytes(groupO);
+              const columns = min(TILE_COLUMNS, groupC - channel);
+              if (isNarrow) packDots(from, 4, <usize>o * 4, groupO, columns, packed);
+              else packPanel(from, 4, <usize>o * 4, groupO, columns, packed);
+              packed += isNarrow ? dotBytes(groupO) : panelBytes(groupO);
             }
           }
         }
@@ -184,8 +196,9 @@ export function conv2dInputGradient(
   const packed = rows + rowTableBytes(stripPixels(window));
   const groupC = c / groups;
   const groupO = o / groups;
+  const isNarrow = takesDotTiles(groupC, groupO);
   window.padded = packed + <usize>groups * packedBytes(kh * kw * groupO, groupC);
-  packRotated(filter, packed, vertical, horizontal, kh, kw, groupC, o, groups, sh, sw, dh, dw);
+  packRotated(filter, packed, isNarrow, vertical, horizontal, kh, kw, groupC, o, groups, sh, sw, dh, dw);
   if (leavesPixelsOut(kh, sh, dh) || leavesPixelsOut(kw, sw, dw)) fill(dx, 0, n * h * w * c);
   const xPixel = <usize>c * 4;
   const xRow = <usize>w * xPixel;
@@ -213,11 +226,11 @@ export function conv2dInputGradient(
           const target =
             dx + <usize>image * xImage + <usize>vertical.target * xRow + <usize>horizontal.target * xPixel;
           for (let g = 0; g < groups; g++) {
-            multiplyRows(
-              rows, pixels, a + <usize>g * groupO * 4, walk, panels, depth, target + <usize>g * groupC * 4, groupC,
-              false, edge,
-            );
-            panels += packedBytes(depth, groupC);
+            const from = a + <usize>g * groupO * 4;
+            const to = target + <usize>g * groupC * 4;
+            if (isNarrow) multiplyRowsByDots(rows, pixels, from, walk, panels, to, groupC);
+            else multiplyRows(rows, pixels, from, walk, panels, depth, to, groupC, false, edge);
+            panels += isNarrow ? dotBytes(depth) : packedBytes(depth, groupC);
           }
         }
       }

@@ -2,10 +2,14 @@
  * Operator: gradient of a convolution by its filter. A row of the product is a filter tap and channel, a column an
  * output channel, and the walk goes over the output pixels of a strip: at each, a tap's channels are contiguous.
  */
-import { Walk, WALK_BYTES } from "./microkernel";
+import { joinRuns, Walk, WALK_BYTES } from "./microkernel";
+import { addOuterProducts, OUTER_BYTES, takesOuterTiles } from "./narrow";
 import { packPanels } from "./packing";
-import { EDGE_BYTES, multiplyRows, packedBytes, rowTableBytes, setRow } from "./tiles";
-import { forwardWindow, openWindow, paddedBytes, stripPixels, WINDOW_STRUCT_BYTES } from "./windows";
+import { multiplyRows, packedBytes, rowTableBytes, setRow } from "./tiles";
+import { forwardWindow, openWindow, paddedBytes, stripPixels, Window, WINDOW_STRUCT_BYTES } from "./windows";
+
+/** What a call keeps at the beginning of its scratch: Window, Walk, and a tile of either kind. */
+const HEADER_BYTES: usize = WINDOW_STRUCT_BYTES + WALK_BYTES + OUTER_BYTES;
 
 /** Bytes of scratch that `conv2dFilterGradient` needs; otherwise as `conv2dScratch`. */
 export function conv2dFilterGradientScratch(
@@ -14,7 +18,7 @@ export function conv2dFilterGradientScratch(
 ): usize {
   const window = forwardWindow(header, 0, n, h, w, c, c, kh, kw, sh, sw, dh, dw, top, left, oh, ow);
   return (
-    WINDOW_STRUCT_BYTES + WALK_BYTES + EDGE_BYTES + rowTableBytes(kh * kw * (c / groups)) +
+    HEADER_BYTES + rowTableBytes(kh * kw * (c / groups)) +
     packedBytes(stripPixels(window), o / groups) + paddedBytes(window)
   );
 }
@@ -33,10 +37,12 @@ export function conv2dFilterGradient(
   const window = forwardWindow(scratch, x, n, h, w, c, c, kh, kw, sh, sw, dh, dw, top, left, oh, ow);
   const walk = changetype<Walk>(scratch + WINDOW_STRUCT_BYTES);
   const edge = scratch + WINDOW_STRUCT_BYTES + WALK_BYTES;
-  const rows = edge + EDGE_BYTES;
+  const rows = scratch + HEADER_BYTES;
   const groupC = c / groups;
   const groupO = o / groups;
   const taps = kh * kw * groupC;
+  // Rows of the filter whose inputs are contiguous.
+  const piece = dw == 1 && groups == 1 ? kw * c : groupC;
   const packed = rows + rowTableBytes(taps);
   window.padded = packed + packedBytes(stripPixels(window), groupO);
   for (let image = 0; image < n; image += window.stripImages) {
@@ -49,26 +55,45 @@ export function conv2dFilterGradient(
       walk.inner = count;
       walk.innerStride = <usize>sh * window.rowStride;
       walk.run = ow;
-      walk.step = <usize>(sw * c) * 4;
-      let index = 0;
-      for (let i = 0; i < kh; i++) {
-        for (let j = 0; j < kw; j++) {
-          const tap = <usize>(i * dh) * window.rowStride + <usize>(j * dw * c) * 4;
-          for (let channel = 0; channel < groupC; channel++) {
-            setRow(rows, index, tap + <usize>channel * 4, <usize>index * o * 4);
-            index++;
+      walk.step = <usize>sw * window.pixelBytes;
+      joinRuns(walk);
+      const source = dy + (<usize>image * oh + row) * ow * o * 4;
+      const accumulate = image > 0 || row > 0;
+      if (takesOuterTiles(groupO, piece)) {
+        for (let tap = 0; tap < taps; tap += piece) {
+          const from = a + tapOffset(window, tap, kw, groupC, dh, dw);
+          for (let g = 0; g < groups; g++) {
+            addOuterProducts(
+              from + <usize>g * groupC * 4, piece, walk, source + <usize>g * groupO * 4, <usize>o * 4,
+              dFilter + (<usize>tap * o + <usize>g * groupO) * 4, <usize>o * 4, groupO, accumulate, edge,
+            );
           }
         }
-      }
-      const pixels = images * count * ow;
-      const source = dy + (<usize>image * oh + row) * ow * o * 4;
-      for (let g = 0; g < groups; g++) {
-        packPanels(source + <usize>g * groupO * 4, <usize>o * 4, 4, pixels, groupO, packed);
-        multiplyRows(
-          rows, taps, a + <usize>g * groupC * 4, walk, packed, pixels, dFilter + <usize>g * groupO * 4, groupO,
-          image > 0 || row > 0, edge,
-        );
+      } else {
+        // The offsets are the same in every strip.
+        for (let tap = accumulate ? taps : 0; tap < taps; tap++) {
+          setRow(rows, tap, tapOffset(window, tap, kw, groupC, dh, dw), <usize>tap * o * 4);
+        }
+        const pixels = images * count * ow;
+        for (let g = 0; g < groups; g++) {
+          packPanels(source + <usize>g * groupO * 4, <usize>o * 4, 4, pixels, groupO, packed);
+          multiplyRows(
+            rows, taps, a + <usize>g * groupC * 4, walk, packed, pixels, dFilter + <usize>g * groupO * 4, groupO,
+            accumulate, edge,
+          );
+        }
       }
     }
   }
+}
+
+/** Byte offset, in an open window, of row `tap` of the filter as a matrix [kH·kW·C/groups, O]. */
+// @ts-expect-error: decorator
+@inline
+function tapOffset(window: Window, tap: i32, kw: i32, groupC: i32, dh: i32, dw: i32): usize {
+  const channel = tap % groupC;
+  const pixel = tap / groupC;
+  return (
+    <usize>((pixel / kw) * dh) * window.rowStride + <usize>((pixel % kw) * dw) * window.pixelBytes + <usize>channel * 4
+  );
 }

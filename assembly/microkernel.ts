@@ -39,6 +39,14 @@ export function setRun(walk: Walk, run: i32, step: usize): void {
   walk.step = step;
 }
 
+/** Makes one run of the runs of a segment where they follow each other without a gap. */
+export function joinRuns(walk: Walk): void {
+  if (walk.innerStride != <usize>walk.run * walk.step) return;
+  walk.run *= walk.inner;
+  walk.innerStride *= walk.inner;
+  walk.inner = 1;
+}
+
 /**
  * c_i[j] = Σ_k a_i[walk(k)] · b[k][j] for i < 4, j < 8; added to what C holds if `accumulate`.
  *

@@ -16,9 +16,37 @@ export function packPanel(b: usize, kStride: usize, jStride: usize, depth: i32, 
 
 /** All panels of a B of [depth, columns]. */
 export function packPanels(b: usize, kStride: usize, jStride: usize, depth: i32, columns: i32, panels: usize): void {
-  for (let column = 0; column < columns; column += TILE_COLUMNS) {
+  const panel = <usize>depth * TILE_COLUMNS * 4;
+  let column = 0;
+  if (jStride == 4) {
+    for (; column + 4 * TILE_COLUMNS <= columns; column += 4 * TILE_COLUMNS) {
+      packFourPanels(b + <usize>column * 4, kStride, depth, panels, panel);
+      panels += 4 * panel;
+    }
+  }
+  for (; column < columns; column += TILE_COLUMNS) {
     packPanel(b + <usize>column * jStride, kStride, jStride, depth, min(TILE_COLUMNS, columns - column), panels);
-    panels += <usize>depth * TILE_COLUMNS * 4;
+    panels += panel;
+  }
+}
+
+/** Four panels at once where rows are contiguous: rows may be far apart, and this reads two whole cache lines of each. */
+function packFourPanels(b: usize, kStride: usize, depth: i32, panels: usize, panel: usize): void {
+  for (let k = 0; k < depth; k++) {
+    let target = panels;
+    v128.store(target, v128.load(b));
+    v128.store(target, v128.load(b, 16), 16);
+    target += panel;
+    v128.store(target, v128.load(b, 32));
+    v128.store(target, v128.load(b, 48), 16);
+    target += panel;
+    v128.store(target, v128.load(b, 64));
+    v128.store(target, v128.load(b, 80), 16);
+    target += panel;
+    v128.store(target, v128.load(b, 96));
+    v128.store(target, v128.load(b, 112), 16);
+    b += kStride;
+    panels += 32;
   }
 }
 

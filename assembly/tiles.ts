@@ -1,6 +1,9 @@
 /** Many rows times many packed panels, tile by tile, edges included. */
 import { tile4x8, TILE_COLUMNS, TILE_ROWS, Walk } from "./microkernel";
 
+/** Panels of B that stay in L1 together while rows of A pass: half of a common L1 of 48 KB. */
+const GROUP_BYTES: i32 = 24 << 10;
+
 /** Bytes of an entry of a row table: u32 byte offset of the row in A, u32 byte offset in C. */
 export const ROW_BYTES: usize = 8;
 /** Bytes of the tile that edges are computed in. */
@@ -32,7 +35,9 @@ export function packedBytes(depth: i32, columns: i32): usize {
 /**
  * C[count × columns] (+)= A · B, where row i of A starts at a + rows[i].a and row i of C at c + rows[i].c.
  *
- * A panel of B stays in L1 while all rows pass; the caller keeps `count` so small that A's rows stay in L2.
+ * Panels go in groups that fit L1, and all of a group's panels see four rows of A before the next four come: A is
+ * read once a group, and lines of C are completed while they are near. The caller keeps `count` so small that A's
+ * rows stay in L2.
  *
  * @param b packed panels, one for each 8 columns
  * @param edge EDGE_BYTES of scratch
@@ -40,23 +45,41 @@ export function packedBytes(depth: i32, columns: i32): usize {
 export function multiplyRows(
   rows: usize, count: i32, a: usize, walk: Walk, b: usize, depth: i32, c: usize, columns: i32, accumulate: bool, edge: usize,
 ): void {
-  for (let column = 0; column < columns; column += TILE_COLUMNS) {
-    const width = min(TILE_COLUMNS, columns - column);
-    const whole = width == TILE_COLUMNS ? count & ~(TILE_ROWS - 1) : 0;
+  const panel = panelBytes(depth);
+  const group = max(1, GROUP_BYTES / <i32>panel) * TILE_COLUMNS;
+  for (let column = 0; column < columns; column += group) {
+    const width = min(group, columns - column);
+    const whole = width & ~(TILE_COLUMNS - 1);
     let entry = rows;
-    for (let row = 0; row < whole; row += TILE_ROWS) {
-      tile4x8(
-        a + load<u32>(entry), a + load<u32>(entry, 8), a + load<u32>(entry, 16), a + load<u32>(entry, 24), walk, b,
-        c + load<u32>(entry, 4), c + load<u32>(entry, 12), c + load<u32>(entry, 20), c + load<u32>(entry, 28), accumulate,
-      );
+    for (let row = 0; row < count; row += TILE_ROWS) {
+      const height = min(TILE_ROWS, count - row);
+      let panels = b;
+      let target = c;
+      if (height == TILE_ROWS) {
+        const a0 = a + load<u32>(entry);
+        const a1 = a + load<u32>(entry, 8);
+        const a2 = a + load<u32>(entry, 16);
+        const a3 = a + load<u32>(entry, 24);
+        const end = b + <usize>(whole / TILE_COLUMNS) * panel;
+        for (; panels < end; panels += panel) {
+          tile4x8(
+            a0, a1, a2, a3, walk, panels, target + load<u32>(entry, 4), target + load<u32>(entry, 12),
+            target + load<u32>(entry, 20), target + load<u32>(entry, 28), accumulate,
+          );
+          target += TILE_COLUMNS * 4;
+        }
+      } else {
+        for (let edgeColumn = 0; edgeColumn < whole; edgeColumn += TILE_COLUMNS) {
+          edgeTile(entry, height, TILE_COLUMNS, a, walk, panels, target, accumulate, edge);
+          panels += panel;
+          target += TILE_COLUMNS * 4;
+        }
+      }
+      if (whole < width) edgeTile(entry, height, width - whole, a, walk, panels, target, accumulate, edge);
       entry += <usize>TILE_ROWS * ROW_BYTES;
     }
-    for (let row = whole; row < count; row += TILE_ROWS) {
-      edgeTile(entry, min(TILE_ROWS, count - row), width, a, walk, b, c, accumulate, edge);
-      entry += <usize>TILE_ROWS * ROW_BYTES;
-    }
-    b += panelBytes(depth);
-    c += TILE_COLUMNS * 4;
+    b += <usize>(group / TILE_COLUMNS) * panel;
+    c += <usize>group * 4;
   }
 }
 

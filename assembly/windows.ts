@@ -4,8 +4,10 @@
  */
 import { copyPixels, zero } from "./packing";
 
-/** A strip's window is kept to this many bytes, so that it stays in L1 and L2 while all filters pass. */
-const WINDOW_BYTES: i32 = 1 << 17;
+/** Most bytes of a strip's window: half of a common L2, where it stays while all filters pass. */
+const WINDOW_BYTES: i32 = 1 << 19;
+/** Most grid pixels of a strip: more bring no more reuse of the filter, but crowd L1. */
+const STRIP_PIXELS: i32 = 512;
 
 /** How pixels of a grid map to the source: along an axis, grid index i reads origin + i·step … + i·step + halo. */
 @unmanaged
@@ -107,13 +109,17 @@ export function inputGradientWindow(
 /** Chooses the strips' size. Needs no memory but the Window. */
 function planStrips(window: Window, images: i32): void {
   const rows = window.rows;
-  const rowBytes = extent(window.columns, window.columns.grid) * <i32>window.pixelBytes;
+  const width = window.columns.grid;
+  const rowBytes = extent(window.columns, width) * <i32>window.pixelBytes;
   const imageBytes = <i64>extent(rows, rows.grid) * rowBytes;
-  if (imageBytes <= WINDOW_BYTES) {
-    setStrips(window, rows.grid, min(images, WINDOW_BYTES / <i32>imageBytes));
+  const imagePixels = <i64>rows.grid * width;
+  if (imageBytes <= WINDOW_BYTES && imagePixels <= STRIP_PIXELS) {
+    const fit = min(WINDOW_BYTES / <i32>imageBytes, STRIP_PIXELS / <i32>imagePixels);
+    setStrips(window, rows.grid, min(images, fit));
     return;
   }
-  const limit = max(1, (WINDOW_BYTES / rowBytes - rows.halo - 1) / rows.step + 1);
+  const byBytes = (WINDOW_BYTES / rowBytes - rows.halo - 1) / rows.step + 1;
+  const limit = max(1, min(byBytes, STRIP_PIXELS / width));
   const strips = (rows.grid + limit - 1) / limit;
   setStrips(window, (rows.grid + strips - 1) / strips, 1);
 }

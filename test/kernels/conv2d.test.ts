@@ -22,6 +22,13 @@ const pad = (top: number, bottom: number, left: number, right: number) => ({ top
 const CASES: Case[] = [
   ...[1, 3, 4, 5, 7, 8, 9, 13].map((c) => convolutionCase({ c, o: 5 })),
   ...[1, 2, 7, 8, 9, 15, 16, 17].map((o) => convolutionCase({ o, c: 4 })),
+  // One to three channels on one side and whole vectors on the other, as images and generators have them.
+  ...[1, 2, 3].flatMap((narrow) => [
+    convolutionCase({ o: narrow, c: 8, h: 9 }),
+    convolutionCase({ c: narrow, o: 12, h: 9, strides: [2, 1] }),
+    convolutionCase({ o: 2 * narrow, c: 24, groups: 2, dilations: [1, 2] }),
+    convolutionCase({ c: 2 * narrow, o: 8, groups: 2 }),
+  ]),
   ...[1, 2, 3, 5].map((w) => convolutionCase({ h: 1, w, n: 3 })),
   ...[1, 2, 3].flatMap((s) =>
     [1, 2].map((d) => convolutionCase({ h: 11, w: 10, strides: [s, s], dilations: [d, d] })),
