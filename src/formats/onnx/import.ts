@@ -15,7 +15,7 @@ import { Operation } from "./importer/operation.ts";
 import { parseModel } from "./importer/parse.ts";
 import { Scope } from "./importer/scope.ts";
 import { type Activation, channelsLast, onnxOrder, type Value } from "./importer/values.ts";
-import type { GraphProto } from "./onnx_pb.ts";
+import type { GraphProto, NodeProto } from "./onnx_pb.ts";
 
 export interface ImportOptions {
   /**
@@ -38,7 +38,7 @@ export interface ImportOptions {
 export function importOnnx(bytes: Uint8Array, { inputShape }: ImportOptions = {}): Graph {
   const { graph, opset } = parseModel(bytes);
   const nodes = liveNodes(graph);
-  for (const node of nodes) checkSupported(node);
+  requireSupported(nodes);
   const scope = new Scope(graph);
   const builder = new GraphBuilder(graph.name || "model", valueNames(graph));
   const folder = new ConstantFolder();
@@ -78,14 +78,31 @@ export function supportedOperators(): string[] {
   return [...new Set([...Object.keys(converters), ...Object.keys(folders)])].sort();
 }
 
-function checkSupported({ proto, name }: NamedNode): void {
-  const isOnnx = proto.domain === "" || proto.domain === "ai.onnx";
-  if (isOnnx && (Object.hasOwn(converters, proto.opType) || Object.hasOwn(folders, proto.opType))) return;
-  const operator = isOnnx ? proto.opType : `${proto.domain}.${proto.opType}`;
+/** Names every operator in the way at once, so that nobody has to find them one after another. */
+function requireSupported(nodes: readonly NamedNode[]): void {
+  const users = new Map<string, string[]>();
+  for (const { proto, name } of nodes) {
+    if (isSupported(proto)) continue;
+    const operator = isOnnx(proto) ? proto.opType : `${proto.domain}.${proto.opType}`;
+    users.set(operator, [...(users.get(operator) ?? []), name]);
+  }
+  if (users.size === 0) return;
+  const uses = [...users].map(([operator, [first, ...others]]) => {
+    const more = others.length > 0 ? ` and ${others.length} more` : "";
+    return `node "${first}"${more} uses the unsupported operator ${operator}`;
+  });
   throw new GenieError(
     "unsupported-operator",
-    `node "${name}" uses the unsupported operator ${operator}; supported are ${supportedOperators().join(", ")}`,
+    `${uses.join(", ")}; supported are ${supportedOperators().join(", ")}`,
   );
+}
+
+function isSupported(proto: NodeProto): boolean {
+  return isOnnx(proto) && (Object.hasOwn(converters, proto.opType) || Object.hasOwn(folders, proto.opType));
+}
+
+function isOnnx({ domain }: NodeProto): boolean {
+  return domain === "" || domain === "ai.onnx";
 }
 
 /** What a node computes: now, if its inputs are known, else by nodes of ours. */
