@@ -84,7 +84,9 @@ function requireSupported(nodes: readonly NamedNode[]): void {
   for (const { proto, name } of nodes) {
     if (isSupported(proto)) continue;
     const operator = isOnnx(proto) ? proto.opType : `${proto.domain}.${proto.opType}`;
-    users.set(operator, [...(users.get(operator) ?? []), name]);
+    const names = users.get(operator);
+    if (names) names.push(name);
+    else users.set(operator, [name]);
   }
   if (users.size === 0) return;
   const uses = [...users].map(([operator, [first, ...others]]) => {

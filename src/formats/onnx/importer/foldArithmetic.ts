@@ -12,9 +12,13 @@ export const arithmetic: Record<string, Folder> = {
   Sub: linear((a, b) => a - b),
   Mul: ([a, b], context) => [product(a!, b!, context)],
   Div: ([a, b], context) => [quotient(a!, b!, context)],
-  Min: binary((a, b) => Math.min(a, b)),
-  Max: binary((a, b) => Math.max(a, b)),
-  Mod: binary((a, b) => a - b * Math.floor(a / b)),
+  Min: ofAny((a, b) => Math.min(a, b)),
+  Max: ofAny((a, b) => Math.max(a, b)),
+  /** The remainder has the sign of the divisor, or with fmod that of the dividend. */
+  Mod: (inputs, context) =>
+    context.operation.int("fmod", 0) === 0
+      ? binary((a, b) => a - b * Math.floor(a / b))(inputs, context)
+      : binary((a, b) => a % b)(inputs, context),
   Greater: binary((a, b) => Number(a > b), DataType.BOOL),
   Less: binary((a, b) => Number(a < b), DataType.BOOL),
   And: binary((a, b) => Number(a !== 0 && b !== 0), DataType.BOOL),
@@ -84,11 +88,19 @@ function quotient(a: OnnxTensor, b: OnnxTensor, context: FoldContext): OnnxTenso
 
 function binary(apply: (a: number, b: number) => number, dataType?: DataType): Folder {
   return ([a, b], context) => {
-    if (!a || !b) throw context.operation.unsupported("it is folded for two inputs");
+    if (!a || !b) throw context.operation.invalid("it lacks an input");
     if (a.batch || b.batch) throw openBatch(context);
     const { left, right, out } = aligned(a, b, context, dataType);
     for (let i = 0; i < out.data.length; i++) out.data[i] = apply(left.data[i]!, right.data[i]!);
     return [out];
+  };
+}
+
+/** A binary operator on any number of inputs, from left to right. */
+function ofAny(apply: (a: number, b: number) => number): Folder {
+  return ([first, ...others], context) => {
+    if (!first) throw context.operation.invalid("it has no input");
+    return [others.reduce<OnnxTensor>((x, y) => binary(apply)([x, y], context)[0]!, first)];
   };
 }
 

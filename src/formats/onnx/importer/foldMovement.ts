@@ -1,13 +1,18 @@
 /** Folding of operators that create, move and repeat elements. The batch size travels along. */
 import { TensorProto_DataType as DataType } from "../onnx_pb.ts";
+import { checkInference } from "./dropout.ts";
 import type { FoldContext, Folder } from "./folding.ts";
 import { targetShape } from "./reshapeTarget.ts";
 import { sliceRanges } from "./sliceRanges.ts";
+import { splitSizes } from "./splitSizes.ts";
 import { elementCount, int64s, type OnnxTensor } from "./tensors.ts";
 
 export const movement: Record<string, Folder> = {
   Identity: ([x]) => [x!],
-  Dropout: ([x]) => [x!],
+  Dropout: ([x], { operation }) => {
+    checkInference(operation);
+    return [x!];
+  },
   Constant: (_inputs, context) => [constantOf(context)],
   Cast: ([x], context) => [cast(x!, context)],
   Shape: ([x], { operation }) => {
@@ -43,6 +48,18 @@ export const movement: Record<string, Folder> = {
         context,
       ),
     ];
+  },
+  Split: ([x], context) => {
+    const { operation } = context;
+    const axis = operation.axis(operation.int("axis", 0), x!.shape.length);
+    const steps = strides(x!.shape);
+    let begin = 0;
+    return splitSizes(operation, x!.shape[axis]!).map((count) => {
+      const shape = x!.shape.map((size, i) => (i === axis ? count : size));
+      const part = pick(x!, shape, steps, begin * steps[axis]!, context);
+      begin += count;
+      return part;
+    });
   },
   Transpose: ([x], context) => {
     const { operation } = context;

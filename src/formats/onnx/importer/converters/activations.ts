@@ -1,6 +1,7 @@
 /** Element-wise functions, and what is none at inference. */
 import type { Activation } from "../../../../ir/graph.ts";
 import { TensorProto_DataType as DataType } from "../../onnx_pb.ts";
+import { checkInference } from "../dropout.ts";
 import type { GraphBuilder } from "../graphBuilder.ts";
 import type { Operation } from "../operation.ts";
 import { isFloat, typeName } from "../tensors.ts";
@@ -58,7 +59,10 @@ export const activations: Record<string, Converter> = {
     return graph.reshape(operation, y, x.shape, "unflatten");
   },
   Identity: (operation) => operation.inputs[0]!,
-  Dropout: (operation) => operation.activation(0),
+  Dropout: (operation) => {
+    checkInference(operation);
+    return operation.activation(0);
+  },
   /** Between floating-point types: all of ours are single. */
   Cast: (operation) => {
     const to = operation.int("to", DataType.UNDEFINED) as DataType;

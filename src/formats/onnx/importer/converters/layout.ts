@@ -4,6 +4,7 @@ import type { GraphBuilder, NodeSpec } from "../graphBuilder.ts";
 import type { Operation } from "../operation.ts";
 import { targetShapeOfBatch } from "../reshapeTarget.ts";
 import { type SliceRange, sliceRanges } from "../sliceRanges.ts";
+import { splitSizes } from "../splitSizes.ts";
 import { elementCount, int64s, type OnnxTensor } from "../tensors.ts";
 import { type Activation, type ConstantValue, onnxOrder } from "../values.ts";
 import type { Converter } from "./converter.ts";
@@ -160,24 +161,6 @@ function slice(
     steps: inMemory.map(({ step }) => step),
   };
   return graph.add(operation, spec, x.order, role);
-}
-
-/** Sizes of Split's outputs: stated, or equal with what is left over in the last. */
-function splitSizes(operation: Operation, size: number): number[] {
-  const count = operation.outputs.length;
-  const even = Math.ceil(size / count);
-  const sizes =
-    operation.ints("split") ??
-    operation.optionalIntegers(1) ??
-    operation.outputs.map((_, i) => Math.min(even, size - i * even));
-  if (sizes.length !== count || elementSum(sizes) !== size || sizes.some((part) => part < 1)) {
-    throw operation.invalid(`it splits ${size} into [${sizes}] for ${count} outputs`);
-  }
-  return sizes;
-}
-
-function elementSum(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0);
 }
 
 function constant(operation: Operation, tensor: OnnxTensor): ConstantValue {
