@@ -93,10 +93,10 @@ export function addBitFlags(command: Command): Command {
     );
 }
 
-export function addSynthesisFlags(command: Command): Command {
+export function addSynthesisFlags(command: Command, preset: PresetName = "balanced"): Command {
   return command
     .addOption(
-      new Option("--preset <name>", "budget, see below").choices(Object.keys(presets)).default("balanced"),
+      new Option("--preset <name>", "budget, see below").choices(Object.keys(presets)).default(preset),
     )
     .option("--images <n>", "images to synthesize (default: by preset)", count)
     .option("--synthesis-iterations <n>", "iterations a batch of images (default: by preset)", count)

@@ -48,7 +48,7 @@ export function addDemo(program: Command): void {
     .description("Runs the whole job on a small model that comes with this package.")
     .option("--output-dir <folder>", "where the files go", ".");
   addBitFlags(command);
-  addSynthesisFlags(command).option("--iterations <n>", "reconstruction iterations a block", count);
+  addSynthesisFlags(command, "fast").option("--iterations <n>", "reconstruction iterations a block", count);
   addReportFlags(command).addHelpText("after", HELP).action(runDemo);
 }
 
