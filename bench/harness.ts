@@ -1,41 +1,59 @@
-/** Timing and tables: every row is ours beside its peers, measured in turns in the same run. */
+/** Timing: candidates sampled in turns in the same run, and what a table of the results consists of. */
 
 export interface Row {
   table: string;
   row: string;
-  /** What the numbers count, e.g. "GFLOP/s": larger is better; "ms": smaller is better. */
+  /** What the numbers count. "GFLOP/s" and "GB/s": larger is better; "ms", "MB" and "%": smaller is better. */
   unit: string;
   ours: number;
-  /** The same measure for others' code; a peer that cannot do the work is left out. */
+  /** The same measure of others' code; a peer that cannot do the work is left out. */
   peers: Record<string, number>;
-  /** The most that the hardware allows, in `unit`; null where no limit is known. */
+  /** The most that the hardware allows, in `unit`; null where no limit is stated. */
   ceiling: number | null;
+}
+
+/** A table measures its rows one by one, so that the program can tell how far it is. */
+export interface Table {
+  name: string;
+  rows(settings: Settings): AsyncIterable<Row>;
+}
+
+export interface Settings {
+  binary: "baseline" | "relaxed";
+  /** The Python that has torch, for the peer of whole iterations. */
+  python: string;
 }
 
 /** Shortest time that one sample may take: below it the clock's grain shows. */
 const MIN_SAMPLE_MS = 8;
 const SAMPLES = 7;
+/** A candidate as slow as this is sampled less: some peers take seconds a call. */
+const SLOW_MS = 300;
+const SLOW_SAMPLES = 3;
+/** Calls before the first sample last at least so long: V8 compiles a hot kernel in the background meanwhile. */
+const WARM_UP_MS = 60;
 
 /**
  * Median milliseconds of one call of each candidate. Samples are taken in turns (a, b, a, b, …) so that a busy
- * neighbour slows all of them alike.
+ * neighbour, through the caches and memory that all cores share, slows all of them alike.
  */
 export async function measure<Name extends string>(
   candidates: Record<Name, () => unknown>,
-  samples = SAMPLES,
 ): Promise<Record<Name, number>> {
   const names = Object.keys(candidates) as Name[];
   const calls = new Map<Name, number>();
   const times = new Map<Name, number[]>(names.map((name) => [name, []]));
   for (const name of names) {
-    await candidates[name]();
-    const once = await elapsed(candidates[name], 1);
+    const once = await warmUp(candidates[name]);
     calls.set(name, Math.max(1, Math.ceil(MIN_SAMPLE_MS / Math.max(once, 1e-3))));
+    if (once > SLOW_MS) times.get(name)!.push(once);
   }
-  for (let sample = 0; sample < samples; sample++) {
+  for (let sample = 0; sample < SAMPLES; sample++) {
     for (const name of names) {
+      const taken = times.get(name)!;
+      if (sample >= SLOW_SAMPLES - 1 && taken[0]! > SLOW_MS) continue;
       const count = calls.get(name)!;
-      times.get(name)!.push((await elapsed(candidates[name], count)) / count);
+      taken.push((await elapsed(candidates[name], count)) / count);
     }
   }
   return Object.fromEntries(names.map((name) => [name, median(times.get(name)!)])) as Record<Name, number>;
@@ -47,50 +65,29 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
+/** Milliseconds of the last call of the warm-up. */
+async function warmUp(work: () => unknown): Promise<number> {
+  const start = cpuTime();
+  let last = await elapsed(work, 1);
+  do last = await elapsed(work, 1);
+  while (cpuTime() - start < WARM_UP_MS);
+  return last;
+}
+
+/**
+ * Milliseconds that this process has spent on a core: on a machine that others use too, a wall clock measures
+ * them. Everything here runs on one thread, so that on an idle machine the two agree.
+ */
+export function cpuTime(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
 async function elapsed(work: () => unknown, calls: number): Promise<number> {
-  const start = performance.now();
+  const start = cpuTime();
   for (let call = 0; call < calls; call++) {
     const result = work();
     if (result instanceof Promise) await result;
   }
-  return performance.now() - start;
-}
-
-/** Rows of one table as aligned text: absolute values, the ratio to each peer, the share of the ceiling. */
-export function formatTable(rows: readonly Row[]): string {
-  const peers = [...new Set(rows.flatMap((row) => Object.keys(row.peers)))];
-  const header = ["", "ours", "unit", "of ceiling", ...peers.flatMap((peer) => [peer, "×"])];
-  const body = rows.map((row) => [
-    row.row,
-    digits(row.ours),
-    row.unit,
-    row.ceiling === null ? "" : `${Math.round(100 * share(row))} %`,
-    ...peers.flatMap((peer) => {
-      const value = row.peers[peer];
-      return value === undefined ? ["–", ""] : [digits(value), digits(ratio(row, value))];
-    }),
-  ]);
-  const widths = header.map((_, column) =>
-    Math.max(...[header, ...body].map((line) => line[column]!.length)),
-  );
-  const line = (cells: string[]): string =>
-    cells
-      .map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!)))
-      .join("  ");
-  return [`## ${rows[0]?.table ?? ""}`, line(header), ...body.map(line)].join("\n");
-}
-
-const isTime = ({ unit }: Row): boolean => unit === "ms";
-
-function share(row: Row): number {
-  return isTime(row) ? row.ceiling! / row.ours : row.ours / row.ceiling!;
-}
-
-/** How many times better ours is. */
-function ratio(row: Row, peer: number): number {
-  return isTime(row) ? peer / row.ours : row.ours / peer;
-}
-
-function digits(value: number): string {
-  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
+  return cpuTime() - start;
 }

@@ -87,6 +87,20 @@ export function kernels(): Kernels {
   return started().exports;
 }
 
+/**
+ * Puts other functions in the place of the kernels: ones that time them, say.
+ *
+ * @returns Puts the former ones back.
+ */
+export function replaceKernels(replace: (kernels: Kernels) => Kernels): () => void {
+  const running = started();
+  const former = running.exports;
+  running.exports = replace(former);
+  return () => {
+    running.exports = former;
+  };
+}
+
 /** Byte address of a tensor's first element. Valid until the tensor is disposed; survives memory growth. */
 export function address(tensor: TensorInfo): number {
   return started().backend.getMemoryOffset(tensor.dataId as never);

@@ -1,0 +1,61 @@
+/**
+ * The benchmark program: `npm run bench -- [--table NAME]… [--binary baseline|relaxed] [--json FILE] [--readme FILE]
+ * [--python COMMAND]`.
+ */
+import { readFile, writeFile } from "node:fs/promises";
+import { parseArgs } from "node:util";
+import { isMainThread } from "node:worker_threads";
+import { initializeKernels } from "../src/kernels/heap.ts";
+import { convolutions } from "./convolutions.ts";
+import { depthwise } from "./depthwise.ts";
+import { fused } from "./fused.ts";
+import { gemm } from "./gemm.ts";
+import type { Row, Table } from "./harness.ts";
+import { runCase } from "./iterationCase.ts";
+import { iterations } from "./iterations.ts";
+import { peak } from "./peak.ts";
+import { describeRun, formatTables, insertTables } from "./report.ts";
+
+const TABLES: readonly Table[] = [peak, gemm, convolutions, depthwise, fused, iterations];
+
+async function main(): Promise<void> {
+  const { values: options } = parseArgs({
+    options: {
+      table: { type: "string", multiple: true },
+      binary: { type: "string" },
+      json: { type: "string" },
+      readme: { type: "string" },
+      python: { type: "string", default: "python3" },
+    },
+  });
+  const unknown = options.table?.filter((name) => !TABLES.some((table) => table.name === name)) ?? [];
+  if (unknown.length > 0 || (options.binary && !["baseline", "relaxed"].includes(options.binary))) {
+    const names = TABLES.map(({ name }) => name).join(", ");
+    throw new Error(`tables are ${names}; binaries are baseline and relaxed`);
+  }
+  const wanted = options.binary as "baseline" | "relaxed" | undefined;
+  const binary = await initializeKernels(wanted ? { binary: wanted } : {});
+  const settings = { binary, python: options.python };
+  const run = describeRun(settings);
+  console.log(run);
+  const tables = new Map<string, Row[]>();
+  for (const table of TABLES.filter(({ name }) => options.table?.includes(name) ?? true)) {
+    const rows: Row[] = [];
+    for await (const row of table.rows(settings)) {
+      rows.push(row);
+      // Rows take seconds each; the table itself is printed when its columns' widths are known.
+      process.stderr.write(`${row.table}: ${row.row}\n`);
+    }
+    if (rows.length === 0) continue;
+    tables.set(table.name, rows);
+    console.log(`\n${formatTables(rows)}`);
+  }
+  if (options.json) {
+    await writeFile(options.json, `${JSON.stringify([...tables.values()].flat(), null, 1)}\n`);
+  }
+  if (options.readme) {
+    await writeFile(options.readme, insertTables(await readFile(options.readme, "utf8"), run, tables));
+  }
+}
+
+await (isMainThread ? main() : runCase());

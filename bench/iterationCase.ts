@@ -1,0 +1,143 @@
+/** One case of whole iterations, measured inside a worker: a fresh heap that only this case has grown. */
+import { readFile } from "node:fs/promises";
+import { parentPort, workerData } from "node:worker_threads";
+import type { Images } from "../src/images.ts";
+import type { Graph } from "../src/ir/graph.ts";
+import { type Binary, heapBytes, initializeKernels } from "../src/kernels/heap.ts";
+import { type KernelTime, startProfile } from "../src/kernels/profile.ts";
+import { loadModel } from "../src/load.ts";
+import { reconstruct } from "../src/quantization/reconstruct.ts";
+import { synthesize } from "../src/synthesis/distill.ts";
+import { randomTensor, valuesOf } from "./data.ts";
+import { cpuTime } from "./harness.ts";
+import { mobileNetV1 } from "./networks.ts";
+
+export type CaseName = "distill-resnet20" | "distill-mobilenet" | "reconstruct-resnet20";
+
+/** What a worker is started with. */
+export interface CaseData {
+  name: CaseName;
+  binary: Binary;
+  model: string;
+}
+
+export interface Part {
+  name: string;
+  milliseconds: number;
+}
+
+/** Times of one iteration; `kernels` and `outside` add up to `total`, as `blocks` do where there are any. */
+export interface CaseResult {
+  total: number;
+  outside: number;
+  kernels: Part[];
+  blocks: Part[];
+  /** Bytes of the whole heap at the end: it never shrinks. */
+  heap: number;
+}
+
+/** The first iterations run while V8 still compiles; the heap has its size after one. */
+const WARM_UP = 4;
+const SAMPLES = 9;
+const ITERATIONS = WARM_UP + SAMPLES;
+
+const CASES: Record<CaseName, (data: CaseData) => Promise<Lap[]>> = {
+  "distill-resnet20": async ({ model }) => [await distill(await load(model), 128)],
+  "distill-mobilenet": async () => [await distill(mobileNetV1(0.75, 224), 16)],
+  "reconstruct-resnet20": async ({ model }) => reconstructBlocks(await load(model), 32),
+};
+
+export async function runCase(): Promise<void> {
+  const data = workerData as CaseData;
+  await initializeKernels({ binary: data.binary });
+  const laps = await CASES[data.name](data);
+  parentPort!.postMessage(summarize(laps) satisfies CaseResult);
+}
+
+/** One iteration: of the whole network, or of one block. */
+interface Lap {
+  name: string;
+  total: number;
+  kernels: Map<string, KernelTime>;
+}
+
+/** The median of one batch's iterations. */
+async function distill(graph: Graph, images: number): Promise<Lap> {
+  const laps = startLaps();
+  await synthesize(graph, {
+    images,
+    batchSize: images,
+    iterations: ITERATIONS,
+    onProgress: () => laps.next(graph.name),
+  });
+  return medianLap(laps.stop().slice(WARM_UP));
+}
+
+/** The median iteration of every block, with the rounding regularizer on, as after the warm-up of a long run. */
+async function reconstructBlocks(graph: Graph, batchSize: number): Promise<Lap[]> {
+  const laps = startLaps();
+  await reconstruct(graph, randomImages(graph, 2 * batchSize), {
+    batchSize,
+    iterations: ITERATIONS,
+    warmup: 0,
+    onProgress: (progress) => laps.next(progress.stage === "reconstruction" ? progress.block : ""),
+  });
+  const all = laps.stop();
+  const names = [...new Set(all.map(({ name }) => name))];
+  // What precedes a block's first iteration, the scale search and the float outputs, is in its first lap.
+  return names.map((name) => medianLap(all.filter((lap) => lap.name === name).slice(WARM_UP)));
+}
+
+function startLaps(): { next(name: string): void; stop(): Lap[] } {
+  const profile = startProfile(cpuTime);
+  const laps: Lap[] = [];
+  let last = cpuTime();
+  return {
+    next(name) {
+      const now = cpuTime();
+      laps.push({ name, total: now - last, kernels: profile.lap() });
+      last = now;
+    },
+    stop() {
+      profile.stop();
+      return laps;
+    },
+  };
+}
+
+function medianLap(laps: readonly Lap[]): Lap {
+  return laps.toSorted((a, b) => a.total - b.total)[laps.length >> 1]!;
+}
+
+function summarize(laps: readonly Lap[]): CaseResult {
+  const kernels = new Map<string, KernelTime>();
+  for (const lap of laps) {
+    for (const [name, { calls, milliseconds }] of lap.kernels) {
+      const sum = kernels.get(name) ?? { calls: 0, milliseconds: 0 };
+      kernels.set(name, { calls: sum.calls + calls, milliseconds: sum.milliseconds + milliseconds });
+    }
+  }
+  const total = laps.reduce((sum, lap) => sum + lap.total, 0);
+  const inside = [...kernels.values()].reduce((sum, { milliseconds }) => sum + milliseconds, 0);
+  return {
+    total,
+    outside: total - inside,
+    kernels: [...kernels]
+      .toSorted(([, a], [, b]) => b.milliseconds - a.milliseconds)
+      .map(([name, { calls, milliseconds }]) => ({ name: `${name} (${calls} calls)`, milliseconds })),
+    blocks: laps.length > 1 ? laps.map(({ name, total }) => ({ name, milliseconds: total })) : [],
+    heap: heapBytes(),
+  };
+}
+
+async function load(url: string): Promise<Graph> {
+  return loadModel(await readFile(new URL(url)));
+}
+
+function randomImages(graph: Graph, count: number): Images {
+  const shape = [count, ...graph.inputs[0]!.shape.slice(1)];
+  const values = randomTensor(shape);
+  const images = { shape, data: valuesOf(values) };
+  values.dispose();
+  return images;
+}

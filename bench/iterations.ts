@@ -1,0 +1,81 @@
+/** Whole iterations of the method, each case in a worker with a heap of its own, with a breakdown that adds up. */
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { Worker } from "node:worker_threads";
+import type { Row, Settings, Table } from "./harness.ts";
+import type { CaseName, CaseResult, Part } from "./iterationCase.ts";
+
+/** As seen from the bundle in build/bench/. */
+const RESNET20 = new URL("../../../shared/zoo/cifar10-resnet20.onnx", import.meta.url);
+const PYTORCH = new URL("../../bench/pytorch.py", import.meta.url);
+
+const CASES: { name: CaseName; title: string; needs?: URL; peer?: typeof pytorch }[] = [
+  {
+    name: "distill-resnet20",
+    title: "distillation, ResNet-20, 128 images of 32²",
+    needs: RESNET20,
+    peer: pytorch,
+  },
+  { name: "distill-mobilenet", title: "distillation, MobileNetV1 0.75, 16 images of 224²" },
+  {
+    name: "reconstruct-resnet20",
+    title: "reconstruction, ResNet-20, every block once, batch 32",
+    needs: RESNET20,
+  },
+];
+
+export const iterations: Table = {
+  name: "iterations",
+  async *rows(settings) {
+    for (const { name, title, needs, peer } of CASES) {
+      if (needs && !existsSync(needs)) {
+        console.log(`\niterations: no ${title}: ${fileURLToPath(needs)} is missing`);
+        continue;
+      }
+      const { total, outside, kernels, blocks, heap } = await inWorker(name, settings, needs);
+      const peers = peer ? await peer(settings) : {};
+      const base = { table: "iterations", peers: {}, ceiling: null };
+      yield { ...base, row: title, unit: "ms", ours: total, peers } satisfies Row;
+      yield { ...base, row: "  outside our kernels", unit: "%", ours: (100 * outside) / total };
+      yield { ...base, row: "  heap at its highest", unit: "MB", ours: heap / 2 ** 20 };
+      yield* breakdown(`${title}: by block`, blocks);
+      yield* breakdown(`${title}: by kernel`, [
+        ...kernels,
+        { name: "outside our kernels", milliseconds: outside },
+        { name: "together", milliseconds: total },
+      ]);
+    }
+  },
+};
+
+function breakdown(table: string, parts: readonly Part[]): Row[] {
+  return parts.map(({ name, milliseconds }) => ({
+    table,
+    row: name,
+    unit: "ms",
+    ours: milliseconds,
+    peers: {},
+    ceiling: null,
+  }));
+}
+
+function inWorker(name: CaseName, { binary }: Settings, model: URL | undefined): Promise<CaseResult> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(new URL(import.meta.url), { workerData: { name, binary, model: model?.href } });
+    worker.once("message", resolve);
+    worker.once("error", reject);
+  });
+}
+
+/** The same distillation iteration in PyTorch, one thread; nothing where there is no torch. */
+async function pytorch({ python }: Settings): Promise<Record<string, number>> {
+  try {
+    const { stdout } = await promisify(execFile)(python, [fileURLToPath(PYTORCH)]);
+    return { pytorch: Number.parseFloat(stdout) };
+  } catch (error) {
+    console.log(`\niterations: no PyTorch beside them: ${String(error).split("\n").at(-2)}`);
+    return {};
+  }
+}

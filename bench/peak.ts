@@ -1,0 +1,30 @@
+/** What the core can do at most with 128-bit SIMD: arithmetic from registers, copying from each level of memory. */
+import { createCeilings, gflops, gigabytes, MULTIPLY_ADD_FLOP } from "./ceilings.ts";
+import { measure, type Row, type Table } from "./harness.ts";
+
+/** Source and target together: in L2 (1 MB a core), in L3 (32 MB), in memory. */
+const COPY_MEGABYTES = [0.5, 1, 4, 16, 64, 128];
+
+export const peak: Table = {
+  name: "peak",
+  async *rows({ binary }) {
+    const base = { table: "peak", peers: {}, ceiling: null };
+    for (const loop of ["baseline", "relaxed"] as const) {
+      if (loop === "relaxed" && binary === "baseline") continue;
+      const { multiplyAdd } = await createCeilings({ binary: loop });
+      const times = await measure({ multiplyAdd });
+      yield {
+        ...base,
+        row: loop === "relaxed" ? "fused multiply-add" : "multiply, add",
+        unit: "GFLOP/s",
+        ours: gflops(MULTIPLY_ADD_FLOP, times.multiplyAdd),
+      } satisfies Row;
+    }
+    const { copy } = await createCeilings({ binary });
+    for (const megabytes of COPY_MEGABYTES) {
+      const bytes = megabytes * 2 ** 20;
+      const times = await measure({ copy: copy(bytes) });
+      yield { ...base, row: `copy, ${megabytes} MB`, unit: "GB/s", ours: gigabytes(bytes, times.copy) };
+    }
+  },
+};

@@ -1,0 +1,85 @@
+/** Rows as people read them: aligned tables on a terminal, and the same tables in their places in a document. */
+import { arch, cpus } from "node:os";
+import type { Row, Settings } from "./harness.ts";
+
+/** Rows of one table as aligned text: absolute values, the share of the ceiling, how many times each peer. */
+export function formatTable(rows: readonly Row[]): string {
+  const peers = [...new Set(rows.flatMap((row) => Object.keys(row.peers)))];
+  const hasCeiling = rows.some((row) => row.ceiling !== null);
+  const header = [
+    rows[0]!.table,
+    "ours",
+    "unit",
+    ...(hasCeiling ? ["ceiling", "of it"] : []),
+    ...peers.flatMap((peer) => [peer, "×"]),
+  ];
+  const body = rows.map((row) => [
+    row.row,
+    digits(row.ours),
+    row.unit,
+    ...(hasCeiling ? ceilingCells(row) : []),
+    ...peers.flatMap((peer) => {
+      const value = row.peers[peer];
+      return value === undefined ? ["–", ""] : [digits(value), digits(advantage(row, value))];
+    }),
+  ]);
+  const widths = header.map((_, column) =>
+    Math.max(...[header, ...body].map((line) => line[column]!.length)),
+  );
+  return [header, ...body]
+    .map((cells) =>
+      cells
+        .map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!)))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}
+
+/** What was measured on what, when: one line above the tables. */
+export function describeRun({ binary }: Settings): string {
+  const cpu = `${cpus().length} × ${cpus()[0]?.model.trim() ?? arch()}`;
+  return `${new Date().toISOString().slice(0, 10)}, ${cpu}, ${runtime()}, ${binary} binary, one thread`;
+}
+
+/**
+ * `document` with the text between `<!-- results: name -->` and `<!-- end -->` replaced, for every table that has
+ * such a place.
+ */
+export function insertTables(
+  document: string,
+  run: string,
+  tables: ReadonlyMap<string, readonly Row[]>,
+): string {
+  return document.replace(/(<!-- results: (\S+) -->)[\s\S]*?(<!-- end -->)/g, (whole, open, name, close) => {
+    const rows = tables.get(name);
+    return rows ? `${open}\n\n${run}\n\n\`\`\`\n${formatTables(rows)}\n\`\`\`\n\n${close}` : whole;
+  });
+}
+
+/** Rows in order, a table for each name among them. */
+export function formatTables(rows: readonly Row[]): string {
+  const names = [...new Set(rows.map(({ table }) => table))];
+  return names.map((name) => formatTable(rows.filter(({ table }) => table === name))).join("\n\n");
+}
+
+function runtime(): string {
+  if ("Deno" in globalThis) return `Deno (V8 ${process.versions.v8})`;
+  return `Node ${process.versions.node}`;
+}
+
+const isSmallerBetter = ({ unit }: Row): boolean => ["ms", "MB", "%"].includes(unit);
+
+function ceilingCells(row: Row): string[] {
+  if (row.ceiling === null) return ["–", ""];
+  return [digits(row.ceiling), `${Math.round(100 * advantage(row, row.ceiling))} %`];
+}
+
+/** How many times better ours is. */
+function advantage(row: Row, other: number): number {
+  return isSmallerBetter(row) ? other / row.ours : row.ours / other;
+}
+
+function digits(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
+}
