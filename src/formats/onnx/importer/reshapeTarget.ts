@@ -40,6 +40,7 @@ export function targetShapeOfBatch(
     throw mergesBatch(operation, from);
   }
   const isBatch = factor === 1 || (fixedBatch !== undefined && target[0] === fixedBatch);
+  if (!isBatch && target[0] !== undefined && target[0] > 1) throw mergesBatch(operation, from);
   const one = isBatch ? [1, ...target.slice(1)] : target;
   const shape = targetShape(operation, [1, ...from.slice(1)], one, operation.int("allowzero", 0) === 1);
   if (shape[0] !== 1) throw mergesBatch(operation, from);
