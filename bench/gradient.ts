@@ -1,5 +1,6 @@
 /** The backward pass of an op apart from its forward pass. */
 import { engine, type Tensor, tidy } from "@tensorflow/tfjs-core";
+import { KERNEL_PREFIX } from "../src/kernels/define.ts";
 
 /** Gradient by input name, lazy, as the op registered it. */
 export type Backward = (dys: Tensor[]) => Record<string, () => Tensor>;
@@ -21,7 +22,7 @@ export function record(op: () => Tensor, inputs: Tensor[]): Recorded {
     engine().gradients(() => {
       const y = op();
       // tfjs records the clones it saves, too.
-      const node = engine().state.activeTape.find(({ kernelName }) => kernelName.startsWith("Genie"))!;
+      const node = engine().state.activeTape.find(({ kernelName }) => kernelName.startsWith(KERNEL_PREFIX))!;
       const saved = node.saved ?? [];
       // The tape disposes what it saved for this node as soon as this gradient is computed: leave it nothing.
       node.saved = [];

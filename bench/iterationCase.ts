@@ -26,11 +26,15 @@ export interface Part {
   milliseconds: number;
 }
 
-/** Times of one iteration; `kernels` and `outside` add up to `total`, as `blocks` do where there are any. */
+/** Times of one iteration: `ours`, `theirs` and `rest` add up to `total`, as `blocks` do where there are any. */
 export interface CaseResult {
   total: number;
-  outside: number;
-  kernels: Part[];
+  /** Our kernels, the longest first; the number of calls is part of the name. */
+  ours: Part[];
+  /** tfjs's kernels. */
+  theirs: Part[];
+  /** JavaScript: the tape, allocation, our own code around the kernels. */
+  rest: number;
   blocks: Part[];
   /** Bytes of the whole heap at the end: it never shrinks. */
   heap: number;
@@ -110,24 +114,34 @@ function medianLap(laps: readonly Lap[]): Lap {
 }
 
 function summarize(laps: readonly Lap[]): CaseResult {
-  const kernels = new Map<string, KernelTime>();
+  const sums = new Map<string, KernelTime>();
   for (const lap of laps) {
-    for (const [name, { calls, milliseconds }] of lap.kernels) {
-      const sum = kernels.get(name) ?? { calls: 0, milliseconds: 0 };
-      kernels.set(name, { calls: sum.calls + calls, milliseconds: sum.milliseconds + milliseconds });
+    for (const [name, { calls, milliseconds, foreign }] of lap.kernels) {
+      const sum = sums.get(name) ?? { calls: 0, milliseconds: 0, foreign };
+      sum.calls += calls;
+      sum.milliseconds += milliseconds;
+      sums.set(name, sum);
     }
   }
+  const byTime = [...sums].toSorted(([, a], [, b]) => b.milliseconds - a.milliseconds);
+  const parts = (isForeign: boolean): Part[] =>
+    byTime
+      .filter(([, { foreign }]) => foreign === isForeign)
+      .map(([name, { calls, milliseconds }]) => ({ name: `${name} (${calls})`, milliseconds }));
+  const [ours, theirs] = [parts(false), parts(true)];
   const total = laps.reduce((sum, lap) => sum + lap.total, 0);
-  const inside = [...kernels.values()].reduce((sum, { milliseconds }) => sum + milliseconds, 0);
   return {
     total,
-    outside: total - inside,
-    kernels: [...kernels]
-      .toSorted(([, a], [, b]) => b.milliseconds - a.milliseconds)
-      .map(([name, { calls, milliseconds }]) => ({ name: `${name} (${calls} calls)`, milliseconds })),
+    ours,
+    theirs,
+    rest: total - timeOf(ours) - timeOf(theirs),
     blocks: laps.length > 1 ? laps.map(({ name, total }) => ({ name, milliseconds: total })) : [],
     heap: heapBytes(),
   };
+}
+
+export function timeOf(parts: readonly Part[]): number {
+  return parts.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
 }
 
 async function load(url: string): Promise<Graph> {

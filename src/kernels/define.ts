@@ -8,6 +8,9 @@ import {
   type Tensor,
 } from "@tensorflow/tfjs-core";
 
+/** What our kernels' names in tfjs's registry begin with. */
+export const KERNEL_PREFIX = "Genie";
+
 /** Gradient by input name. Lazy: tfjs calls only those that some variable needs. */
 export type InputGradients = Record<string, () => Tensor>;
 
@@ -32,7 +35,7 @@ export interface OpDefinition<Inputs extends NamedTensorMap, Attributes> {
 export function defineOp<Inputs extends NamedTensorMap, Attributes extends object>(
   definition: OpDefinition<Inputs, Attributes>,
 ): (inputs: Inputs, attributes: Attributes) => Tensor[] {
-  const kernelName = `Genie${definition.name}`;
+  const kernelName = `${KERNEL_PREFIX}${definition.name}`;
   registerKernel({
     kernelName,
     backendName: "wasm",

@@ -1,9 +1,13 @@
-/** Where the time goes, by kernel: timers around every export of the wasm module, for as long as one asks. */
+/** Where the time goes: timers around every kernel, ours and tfjs's, for as long as one asks. */
+import { getKernelsForBackend } from "@tensorflow/tfjs-core";
+import { KERNEL_PREFIX } from "./define.ts";
 import { type Kernels, replaceKernels } from "./heap.ts";
 
 export interface KernelTime {
   calls: number;
   milliseconds: number;
+  /** Whether it is one of tfjs's own. */
+  foreign: boolean;
 }
 
 export interface Profile {
@@ -13,6 +17,8 @@ export interface Profile {
   stop(): void;
 }
 
+type Call = (...args: never[]) => unknown;
+
 /**
  * Starts to time every kernel; without a profile, kernels are called as they are. One profile at a time.
  *
@@ -21,36 +27,48 @@ export interface Profile {
  */
 export function startProfile(now: () => number = () => performance.now()): Profile {
   let times = new Map<string, KernelTime>();
-  const timed = <Result>(name: string, call: (...args: never[]) => Result) => {
-    return (...args: never[]): Result => {
+  // A tfjs kernel may call others, or ours: what is inside another is its time already.
+  let isInside = false;
+  const timed = <F extends Call>(name: string, call: F, foreign: boolean): F => {
+    const replacement = (...args: never[]): unknown => {
+      if (isInside) return call(...args);
+      isInside = true;
       const start = now();
-      const result = call(...args);
-      const milliseconds = now() - start;
-      const time = times.get(name);
-      if (time) {
+      try {
+        return call(...args);
+      } finally {
+        isInside = false;
+        const time = times.get(name) ?? { calls: 0, milliseconds: 0, foreign };
         time.calls++;
-        time.milliseconds += milliseconds;
-      } else {
-        times.set(name, { calls: 1, milliseconds });
+        time.milliseconds += now() - start;
+        times.set(name, time);
       }
-      return result;
     };
+    return replacement as F;
   };
-  const stop = replaceKernels(
+  const restoreOurs = replaceKernels(
     (kernels) =>
       Object.fromEntries(
-        Object.entries(kernels).map(([name, call]) => [
-          name,
-          timed(name, call as (...args: never[]) => unknown),
-        ]),
+        Object.entries(kernels).map(([name, call]) => [name, timed(name, call as Call, false)]),
       ) as unknown as Kernels,
   );
+  // Our ops are kernels of tfjs too, which do nothing but call ours.
+  const theirs = getKernelsForBackend("wasm").filter(
+    ({ kernelName }) => !kernelName.startsWith(KERNEL_PREFIX),
+  );
+  const former = theirs.map(({ kernelFunc }) => kernelFunc);
+  for (const config of theirs) config.kernelFunc = timed(config.kernelName, config.kernelFunc, true);
   return {
     lap() {
       const lap = times;
       times = new Map();
       return lap;
     },
-    stop,
+    stop() {
+      restoreOurs();
+      theirs.forEach((config, index) => {
+        config.kernelFunc = former[index]!;
+      });
+    },
   };
 }
