@@ -120,10 +120,11 @@ export function floats(dims: number[], data: ArrayLike<number> | number = 1): Te
 }
 
 /** A list of integers; a scalar where a number is given. */
-export function int64s(values: readonly (number | bigint)[] | number): TensorProto {
-  const list = typeof values === "number" ? [values] : values;
+export function int64s(values: readonly (number | bigint)[] | number | bigint): TensorProto {
+  const isScalar = typeof values === "number" || typeof values === "bigint";
+  const list = isScalar ? [values] : values;
   return create(TensorProtoSchema, {
-    dims: typeof values === "number" ? [] : [BigInt(list.length)],
+    dims: isScalar ? [] : [BigInt(list.length)],
     dataType: DataType.INT64,
     int64Data: list.map(BigInt),
   });

@@ -88,7 +88,7 @@ function quotient(a: OnnxTensor, b: OnnxTensor, context: FoldContext): OnnxTenso
 
 function binary(apply: (a: number, b: number) => number, dataType?: DataType): Folder {
   return ([a, b], context) => {
-    if (!a || !b) throw context.operation.invalid("it lacks an input");
+    if (!a || !b) throw context.operation.invalid("one of its inputs is missing");
     if (a.batch || b.batch) throw openBatch(context);
     const { left, right, out } = aligned(a, b, context, dataType);
     for (let i = 0; i < out.data.length; i++) out.data[i] = apply(left.data[i]!, right.data[i]!);
@@ -98,10 +98,9 @@ function binary(apply: (a: number, b: number) => number, dataType?: DataType): F
 
 /** A binary operator on any number of inputs, from left to right. */
 function ofAny(apply: (a: number, b: number) => number): Folder {
-  return ([first, ...others], context) => {
-    if (!first) throw context.operation.invalid("it has no input");
-    return [others.reduce<OnnxTensor>((x, y) => binary(apply)([x, y], context)[0]!, first)];
-  };
+  return ([first, ...others], context) => [
+    others.reduce<OnnxTensor>((x, y) => binary(apply)([x, y], context)[0]!, first!),
+  ];
 }
 
 function unary(apply: (x: number) => number): Folder {

@@ -35,7 +35,12 @@ export const movement: Record<string, Folder> = {
     return [out];
   },
   Gather: ([x, indices], context) => [gather(x!, indices!, context)],
-  Concat: (inputs, context) => [concat(inputs as OnnxTensor[], context)],
+  Concat: (inputs, context) => [
+    concat(
+      inputs.filter((input) => input !== undefined),
+      context,
+    ),
+  ],
   Slice: ([x], context) => {
     const ranges = sliceRanges(context.operation, x!.shape);
     const steps = strides(x!.shape);
@@ -232,8 +237,7 @@ function gather(x: OnnxTensor, indices: OnnxTensor, context: FoldContext): OnnxT
 
 function concat(inputs: OnnxTensor[], context: FoldContext): OnnxTensor {
   const { operation } = context;
-  const first = inputs[0];
-  if (!first || inputs.includes(undefined as never)) throw operation.invalid("it concatenates nothing");
+  const first = inputs[0]!;
   const axis = operation.axis(operation.int("axis", 0), first.shape.length);
   for (const { shape } of inputs) {
     if (

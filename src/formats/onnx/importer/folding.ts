@@ -16,6 +16,28 @@ const MAX_RANK = 64;
 /** Elements that all computed constants of a model may have together; a hostile file asks for more. */
 const MAX_ELEMENTS = 2 ** 26;
 
+/** How many inputs an operator cannot do without, where it is not one. */
+const REQUIRED_INPUTS: Readonly<Record<string, number>> = {
+  Constant: 0,
+  Add: 2,
+  Sub: 2,
+  Mul: 2,
+  Div: 2,
+  Mod: 2,
+  Greater: 2,
+  Less: 2,
+  And: 2,
+  Or: 2,
+  Equal: 2,
+  Where: 3,
+  Range: 3,
+  Gather: 2,
+  Reshape: 2,
+  Expand: 2,
+  DequantizeLinear: 2,
+  QuantizeLinear: 2,
+};
+
 export interface FoldContext {
   operation: Operation;
   /** A tensor of zeros. @throws GenieError `invalid-model` if the model has computed too much already. */
@@ -37,6 +59,10 @@ export class ConstantFolder {
       throw operation.unsupported(
         "all its inputs are constant, and it is not an operator that is precomputed",
       );
+    }
+    const required = REQUIRED_INPUTS[operation.type] ?? 1;
+    for (let i = 0; i < required; i++) {
+      if (!inputs[i]) throw operation.invalid(`it has no input ${i}`);
     }
     const outputs = folder(inputs, {
       operation,

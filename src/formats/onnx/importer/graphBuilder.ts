@@ -49,12 +49,12 @@ export class GraphBuilder {
   add(operation: Operation, spec: NodeSpec, order: number[], role?: string): Activation {
     return role === undefined
       ? this.#addMain(operation, spec, order)
-      : this.#addBeside(`${operation.name}/${role}`, `${operation.outputs[0]}/${role}`, spec, order);
+      : this.#addBeside(`${operation.name}/${role}`, `${operation.output}/${role}`, spec, order);
   }
 
   /** The node that carries the operation's name and writes its output, or a second one where that is taken. */
   #addMain(operation: Operation, spec: NodeSpec, order: number[]): Activation {
-    const output = operation.outputs[0]!;
+    const output = operation.output;
     const isFree = !this.#shapes.has(output);
     return this.#push(spec, operation.name, isFree ? output : this.#names.fresh(output), order);
   }

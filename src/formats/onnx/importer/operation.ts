@@ -42,6 +42,11 @@ export class Operation {
     return new GenieError("unsupported-operator", `node "${this.name}" (${this.type}): ${complaint}`);
   }
 
+  /** The first output that somebody wants: what our node is to write. */
+  get output(): string {
+    return this.outputs.find((name) => name !== "") ?? this.name;
+  }
+
   has(attribute: string): boolean {
     return this.#attributes.has(attribute);
   }

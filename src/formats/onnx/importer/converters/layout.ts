@@ -164,5 +164,5 @@ function slice(
 }
 
 function constant(operation: Operation, tensor: OnnxTensor): ConstantValue {
-  return { kind: "constant", name: operation.outputs[0]!, tensor };
+  return { kind: "constant", name: operation.output, tensor };
 }
