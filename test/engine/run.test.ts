@@ -11,7 +11,8 @@ import { evaluate } from "../ir/evaluate.ts";
 const BATCH = 3;
 
 /** Deterministic inputs in −1…1 that differ from image to image. */
-const pixels = (size: number): Float32Array => Float32Array.from({ length: size }, (_, i) => Math.sin(1.7 * i + 0.3));
+const pixels = (size: number): Float32Array =>
+  Float32Array.from({ length: size }, (_, i) => Math.sin(1.7 * i + 0.3));
 
 const perImage = (shape: readonly number[]): number => shape.slice(1).reduce((a, b) => a * b, 1);
 
