@@ -6,7 +6,7 @@
  */
 export { type ErrorCode, GenieError } from "./errors.ts";
 export { type EvaluateOptions, type Evaluation, evaluate, predict } from "./evaluate.ts";
-export { exportOnnx } from "./formats/onnx/export.ts";
+export { type ExportOptions, exportOnnx } from "./formats/onnx/export.ts";
 export { normalizeImages, type PixelOptions } from "./formats/pixels.ts";
 export type { Images } from "./images.ts";
 export type { BitSetting } from "./ir/bits.ts";
