@@ -1,6 +1,7 @@
-/** jax-js on its wasm device: one thread in Node and Deno, which give it no page-like Worker to spawn. */
+/** jax-js on its wasm device: one thread in Node, which has no global Worker that it could spawn. */
 import { blockUntilReady, defaultDevice, init, jit, numpy } from "@jax-js/jax";
 
+const hadWorker = "Worker" in globalThis;
 let started: Promise<void> | undefined;
 
 /** Call after relaxed SIMD is switched on: jax-js looks for it once. */
@@ -21,6 +22,8 @@ export async function matMulJax(
   transposeA: boolean,
   transposeB: boolean,
 ): Promise<Product> {
+  // onnxruntime-web leaves Node's Worker among the globals, by which jax-js believes itself in a page with threads.
+  if (!hadWorker) Reflect.deleteProperty(globalThis, "Worker");
   started ??= start();
   await started;
   const [left, right] = [a, b].map(({ shape, data }) =>
