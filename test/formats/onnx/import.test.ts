@@ -83,7 +83,15 @@ describe("PyTorch's patterns", () => {
       initializers: { w: floats([12, 1, 3, 3]), zero: int64s([0]), minus: int64s([-1]) },
     });
     const graph = await expectLikeOnnxruntime(bytes, { x: [2, 6, 3, 5] });
-    expect(count(graph, "depthwiseConv2d")).toBe(1);
+    // Channels are shuffled in one move; the flattening at the end is the other.
+    expect(ops(graph)).toEqual([
+      "reshape",
+      "transpose",
+      "reshape",
+      "depthwiseConv2d",
+      "transpose",
+      "reshape",
+    ]);
   });
 
   it("gates channels (squeeze and excitation) without moving the image", async () => {
@@ -107,6 +115,31 @@ describe("PyTorch's patterns", () => {
     const graph = await expectLikeOnnxruntime(bytes, { x: [2, 4, 5, 3] });
     expect(count(graph, "transpose")).toBe(0);
     expect(count(graph, "reshape")).toBe(2);
+  });
+
+  it("repeats nothing for gate.expand_as(x), which a product does by itself", async () => {
+    const gate = (output: string, nodes: ReturnType<typeof node>[]) =>
+      model({
+        inputs: { x: ["batch", 4, 5, 3] },
+        outputs: [output],
+        nodes: [
+          node("Shape", ["x"], "s"),
+          node("GlobalAveragePool", ["x"], "p"),
+          node("Expand", ["p", "s"], "e"),
+          ...nodes,
+        ],
+      });
+    const product = await expectLikeOnnxruntime(gate("y", [node("Mul", ["x", "e"], "y")]), {
+      x: [2, 4, 5, 3],
+    });
+    expect(ops(product)).toEqual(["globalAveragePool", "multiply"]);
+    const turned = gate("y", [
+      node("Transpose", ["e"], "et", { perm: [0, 1, 3, 2] }),
+      node("Transpose", ["x"], "xt", { perm: [0, 1, 3, 2] }),
+      node("Mul", ["et", "xt"], "y"),
+    ]);
+    await expectLikeOnnxruntime(turned, { x: [2, 4, 5, 3] });
+    await expectLikeOnnxruntime(gate("e", []), { x: [2, 4, 5, 3] });
   });
 
   it("reads hard-swish written as Add, Clip, Div and Mul", async () => {

@@ -90,6 +90,12 @@ describe("other files", () => {
     expectRefusal(bytes, "malformed-file", message);
   });
 
+  it("a name that would steer a terminal", () => {
+    const relu = node("Relu", ["x"], "y");
+    relu.name = "\u001b[2Jrelu";
+    expectRefusal(network({ nodes: [relu] }), "malformed-file", /control characters/);
+  });
+
   it("a file without a graph", () => {
     const empty = toBinary(ModelProtoSchema, create(ModelProtoSchema, { producerName: "nobody" }));
     expectRefusal(empty, "malformed-file", /not a readable ONNX file/);

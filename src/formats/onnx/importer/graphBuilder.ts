@@ -22,6 +22,7 @@ export class GraphBuilder {
   readonly #shapes = new Map<string, number[]>();
   readonly #names: Names;
   readonly #nodeNames = new Names();
+  readonly #expanded = new Map<string, Activation>();
   #constantElements = 0;
   readonly #moved = new Map<string, Activation>();
 
@@ -139,7 +140,14 @@ export class GraphBuilder {
       return value;
     }
     const plain = onnxOrder(value.shape.length);
-    const source = sameSequence(value.shape, value.order, plain) ? value : this.reorder(value, plain);
+    const isPlain = sameSequence(value.shape, value.order, plain);
+    const kept = isPlain ? 0 : keptInFront(value, shape);
+    if (kept > 0) {
+      // Channels are split or joined while the image stays: then only channels may have to move.
+      const source = this.reorder(value, suffixFirst(value.shape.length, kept));
+      return this.view(operation, source, shape, suffixFirst(shape.length, kept), role);
+    }
+    const source = isPlain ? value : this.reorder(value, plain);
     const [image, list] = [channelsLast(shape.length), onnxOrder(shape.length)];
     const order = sameSequence(shape, image, list) ? image : list;
     return this.view(operation, source, shape, order, role);
@@ -157,6 +165,27 @@ export class GraphBuilder {
     return shape.length === memory.length && shape.every((size, i) => size === memory[i]);
   }
 
+  /** The value repeated along axes of size 1 to ONNX's `shape`. */
+  expand(operation: Operation, value: Activation, shape: number[]): Activation {
+    const memory = memoryShape(shape, value.order).slice(1);
+    const factors = memory.map((size, i) => (value.shape[value.order[i + 1]!] === size ? 1 : size));
+    const count = factors.reduce((product, size) => product * size, 1);
+    if (count === 1) return value;
+    if (!(count <= MAX_ELEMENTS)) throw operation.invalid(`it repeats [${value.shape}] to [${shape}]`);
+    const ones = this.addConstant(`${operation.name}/ones`, factors, new Float32Array(count).fill(1));
+    const spec: NodeSpec = { op: "multiply", inputs: [value.name, ones] };
+    const expanded = this.add(operation, spec, value.order);
+    this.#expanded.set(expanded.name, value);
+    return expanded;
+  }
+
+  /** What `expand` was given, if it made the value; else the value. Sums and products repeat by themselves. */
+  unexpanded(value: Activation): Activation {
+    const source = this.#expanded.get(value.name);
+    // Another order means a Transpose in between, which the source has not seen.
+    return source?.order.join() === value.order.join() ? source : value;
+  }
+
   /**
    * The finished graph.
    *
@@ -164,11 +193,11 @@ export class GraphBuilder {
    */
   finish(outputs: ReadonlyMap<string, Activation>): Graph {
     const renamed = new Map<string, string>();
+    const inputs = new Set(this.#graph.inputs.map(({ name }) => name));
     for (const [name, { name: written, shape, order }] of outputs) {
       if (written === name) continue;
-      const isInput = this.#graph.inputs.some((input) => input.name === written);
       if (this.#shapes.has(name)) renamed.set(name, this.#names.fresh(name));
-      if (isInput || outputs.has(written) || renamed.has(written)) {
+      if (inputs.has(written) || outputs.has(written) || renamed.has(written)) {
         const spec: NodeSpec = { op: "reshape", inputs: [written], shape: memoryShape(shape, order) };
         const copy = this.#addBeside(`${name}/copy`, `${name}/copy`, spec, order);
         renamed.set(copy.name, name);
@@ -187,4 +216,24 @@ export class GraphBuilder {
       })),
     };
   }
+}
+
+/** An order with the last `count` of ONNX's axes in front of the others. */
+function suffixFirst(rank: number, count: number): number[] {
+  const axes = onnxOrder(rank).slice(1);
+  return [0, ...axes.slice(rank - 1 - count), ...axes.slice(0, rank - 1 - count)];
+}
+
+/** How many of ONNX's last axes a reshape to `shape` keeps and the value has in front in memory; 0 for none. */
+function keptInFront(value: Activation, shape: readonly number[]): number {
+  const rank = value.shape.length;
+  let count = 0;
+  while (
+    count < Math.min(rank, shape.length) - 2 &&
+    value.shape[rank - 1 - count] === shape[shape.length - 1 - count]
+  ) {
+    count++;
+  }
+  const isInFront = value.order.slice(1, count + 1).every((axis, i) => axis === rank - count + i);
+  return isInFront ? count : 0;
 }

@@ -62,7 +62,10 @@ export class Operation {
 
   string(attribute: string, otherwise: string): string {
     const found = this.#find(attribute, AttributeType.STRING);
-    return found ? new TextDecoder().decode(found.s) : otherwise;
+    if (!found) return otherwise;
+    const text = new TextDecoder().decode(found.s);
+    if (!/^\w*$/.test(text)) throw this.invalid(`its attribute "${attribute}" is not a word`);
+    return text;
   }
 
   ints(attribute: string): number[] | undefined {

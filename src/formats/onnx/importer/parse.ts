@@ -20,7 +20,7 @@ const OTHER_FORMATS: { magic: string; offset?: number; hint: string }[] = [
 
 /**
  * @returns The file's graph and the version of ONNX's operators that it is written for.
- * @throws GenieError `malformed-file`; `unsupported-operator` for an operator set outside 7 to 23.
+ * @throws GenieError `malformed-file`, also for names that cannot be printed; `unsupported-operator` for an operator set outside 7 to 23.
  */
 export function parseModel(bytes: Uint8Array): { graph: GraphProto; opset: number } {
   if (bytes.length === 0) throw new GenieError("malformed-file", "not an ONNX file: it is empty");
@@ -41,7 +41,31 @@ export function parseModel(bytes: Uint8Array): { graph: GraphProto; opset: numbe
       `the model is written for ONNX operator set ${version}; ${MIN_OPSET} to ${MAX_OPSET} are supported`,
     );
   }
+  checkNames(graph);
   return { graph, opset: Number(version) };
+}
+
+/** What would break a line or steer a terminal when an error or a report prints it. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
+
+/** No exporter writes names with control characters; damage and attackers do. */
+function checkNames(graph: GraphProto): void {
+  const isBad = (name: string) => UNPRINTABLE.test(name);
+  const values = [...graph.input, ...graph.output, ...graph.initializer];
+  const dimensions = graph.input.flatMap(({ type }) => type?.value.value?.shape?.dim ?? []);
+  if (
+    isBad(graph.name) ||
+    values.some(({ name }) => isBad(name)) ||
+    dimensions.some(({ value }) => value.case === "dimParam" && isBad(value.value)) ||
+    graph.node.some(
+      (node) =>
+        [node.name, node.opType, node.domain, ...node.input, ...node.output].some(isBad) ||
+        node.attribute.some(({ name }) => isBad(name)),
+    )
+  ) {
+    throw new GenieError("malformed-file", "the ONNX file is damaged: a name in it holds control characters");
+  }
 }
 
 function decode(bytes: Uint8Array): ModelProto | undefined {

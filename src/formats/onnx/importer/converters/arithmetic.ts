@@ -55,13 +55,16 @@ function ofTwo(
   operation: Operation,
   graph: GraphBuilder,
   op: BinaryOp,
-  a: Activation,
-  b: Activation,
+  left: Activation,
+  right: Activation,
   role?: string,
 ): Activation {
-  if (a.shape.length !== b.shape.length) {
-    throw operation.unsupported(`it combines values of shapes [${a.shape}] and [${b.shape}]`);
+  if (left.shape.length !== right.shape.length) {
+    throw operation.unsupported(`it combines values of shapes [${left.shape}] and [${right.shape}]`);
   }
+  const isSame = left.shape.every((size, axis) => size === right.shape[axis]);
+  const a = isSame ? graph.unexpanded(left) : left;
+  const b = isSame && a === left ? graph.unexpanded(right) : right;
   // The smaller value (a squeeze-excite gate, say) is cheaper to move.
   const order = elementsPerImage(a.shape) >= elementsPerImage(b.shape) ? a.order : b.order;
   const inputs = [graph.reorder(a, order).name, graph.reorder(b, order).name];

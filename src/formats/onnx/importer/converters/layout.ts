@@ -67,19 +67,21 @@ export const layout: Record<string, Converter> = {
       order: x.order.map((axis) => inverse[axis]!),
     };
   },
-  /** Only where it repeats nothing. */
   Expand: (operation, graph) => {
     const x = operation.activation(0);
     const { data, batch } = operation.constant(1);
     const lead = x.shape.length - data.length;
-    const isKept = Array.from(data).every((size, i) => {
-      const factor = batch?.[i] ?? 0;
-      if (lead + i === 0 && factor === 1) return size === 0;
-      const own = lead + i === 0 ? graph.fixedBatch : x.shape[lead + i];
-      return factor === 0 && (size === 1 || size === own);
+    const shape = x.shape.map((size, axis) => {
+      const target = axis < lead ? 1 : data[axis - lead]!;
+      const factor = axis < lead ? 0 : (batch?.[axis - lead] ?? 0);
+      const isBatch = factor === 1 ? target === 0 : factor === 0 && target === graph.fixedBatch;
+      const isKept = target === size || (target === 1 && factor === 0) || (axis === 0 && isBatch);
+      if (isKept) return size;
+      if (size !== 1 || factor !== 0) throw operation.unsupported(`it repeats [${x.shape}] to [${data}]`);
+      return target;
     });
-    if (lead < 0 || !isKept) throw operation.unsupported(`it repeats [${x.shape}] to [${data}]`);
-    return x;
+    if (lead < 0) throw operation.unsupported(`it repeats [${x.shape}] to [${data}]`);
+    return graph.expand(operation, x, shape);
   },
   Concat: (operation, graph) => {
     const inputs = operation.inputs.map((_, i) => operation.activation(i));
