@@ -350,6 +350,27 @@ describe("windows", () => {
     await expectLikeOnnxruntime(bytes, { x: shape });
   });
 
+  it.each(["MaxPool", "AveragePool"])(
+    "%s rounded up has no window in the padding behind alone",
+    async (opType) => {
+      // 8 columns and one of padding: windows of 2 at 0, 2, 4 and 6; one at 8 would see no pixel.
+      const bytes = model({
+        inputs: { x: ["batch", 2, 1, 8] },
+        outputs: ["y"],
+        nodes: [
+          node(opType, ["x"], "y", {
+            kernel_shape: [1, 2],
+            strides: [1, 2],
+            pads: [0, 0, 0, 1],
+            ceil_mode: 1,
+          }),
+        ],
+        opset: 11,
+      });
+      await expectLikeOnnxruntime(bytes, { x: [2, 2, 1, 8] });
+    },
+  );
+
   it("AveragePool rounded up counts its own padding and not what rounding adds, as PyTorch does", async () => {
     // 4 columns and padding 1: windows of 3 at −1, 1 and 3, the last over columns 3, 4 (padding) and 5 (nothing).
     const bytes = model({
