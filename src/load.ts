@@ -10,7 +10,7 @@ export interface LoadOptions {
 }
 
 /**
- * Reads a model: ONNX, opset 7 to 21, with BatchNorm nodes kept.
+ * Reads a model: ONNX, opset 7 to 23, with BatchNorm nodes kept.
  *
  * @throws GenieError `malformed-file`, `unsupported-operator`, `dynamic-shape`, `invalid-model`.
  */
