@@ -140,7 +140,7 @@ export function conv2dInputGradientScratch(
   header: usize, n: i32, h: i32, w: i32, c: i32, kh: i32, kw: i32, o: i32, groups: i32,
   sh: i32, sw: i32, dh: i32, dw: i32, top: i32, left: i32, oh: i32, ow: i32,
 ): usize {
-  const window = inputGradientWindow(header, 0, n, h, w, kh, kw, o, o, sh, sw, dh, dw, top, left, oh, ow);
+  const window = inputGradientWindow(header, 0, n, h, w, kh, kw, o, sh, sw, dh, dw, top, left, oh, ow);
   const packed = <usize>groups * packedBytes(kh * kw * (o / groups), c / groups);
   return HEADER_BYTES + rowTableBytes(stripPixels(window)) + packed + paddedBytes(window);
 }
@@ -187,7 +187,7 @@ export function conv2dInputGradient(
   n: i32, h: i32, w: i32, c: i32, kh: i32, kw: i32, o: i32, groups: i32,
   sh: i32, sw: i32, dh: i32, dw: i32, top: i32, left: i32, oh: i32, ow: i32,
 ): void {
-  const window = inputGradientWindow(scratch, dy, n, h, w, kh, kw, o, o, sh, sw, dh, dw, top, left, oh, ow);
+  const window = inputGradientWindow(scratch, dy, n, h, w, kh, kw, o, sh, sw, dh, dw, top, left, oh, ow);
   const walk = changetype<Walk>(scratch + WINDOW_STRUCT_BYTES);
   const edge = scratch + WINDOW_STRUCT_BYTES + WALK_BYTES;
   const vertical = changetype<Phase>(edge + EDGE_BYTES);
@@ -211,10 +211,10 @@ export function conv2dInputGradient(
       let panels = packed;
       for (let phaseH = 0; phaseH < sh; phaseH++) {
         if (!setPhaseTaps(vertical, phaseH, kh, sh, dh)) continue;
-        setPhasePixels(vertical, phaseH, sh, dh, h, top, window.rows, row, count);
+        setPhasePixels(vertical, phaseH, sh, dh, h, top, row, count);
         for (let phaseW = 0; phaseW < sw; phaseW++) {
           if (!setPhaseTaps(horizontal, phaseW, kw, sw, dw)) continue;
-          setPhasePixels(horizontal, phaseW, sw, dw, w, left, window.columns, 0, window.columns.grid);
+          setPhasePixels(horizontal, phaseW, sw, dw, w, left, 0, window.columns.grid);
           setTaps(walk, window, vertical.taps, horizontal.taps, vertical.dilation, horizontal.dilation, groupO);
           setPixels(
             rows, images, vertical.count, horizontal.count, window.imageStride, window.rowStride, window.pixelBytes,
@@ -222,7 +222,9 @@ export function conv2dInputGradient(
           );
           const depth = vertical.taps * horizontal.taps * groupO;
           const pixels = images * vertical.count * horizontal.count;
-          const a = base + <usize>vertical.source * window.rowStride + <usize>horizontal.source * window.pixelBytes;
+          const a =
+            base + <usize>(vertical.source - window.rows.origin - row) * window.rowStride +
+            <usize>(horizontal.source - window.columns.origin) * window.pixelBytes;
           const target =
             dx + <usize>image * xImage + <usize>vertical.target * xRow + <usize>horizontal.target * xPixel;
           for (let g = 0; g < groups; g++) {

@@ -17,5 +17,5 @@ export { matMul, matMulScratch } from "./gemm";
 export { conv2d, conv2dInputGradient, conv2dInputGradientScratch, conv2dScratch, convHeaderBytes } from "./conv2d";
 export { conv2dFilterGradient, conv2dFilterGradientScratch } from "./conv2dFilter";
 export { repeatChannels, sumRepeated } from "./channelRepeat";
-export { depthwise, depthwiseInputGradient, depthwiseInputGradientScratch, depthwiseScratch } from "./depthwise";
-export { depthwiseFilterGradient, depthwiseFilterGradientScratch } from "./depthwiseFilter";
+export { depthwise, depthwiseFilterGradient, depthwiseFilterGradientScratch } from "./depthwise";
+export { depthwiseInputGradient, depthwiseScratch } from "./depthwise";

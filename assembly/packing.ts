@@ -131,3 +131,10 @@ export function copyPixels(source: usize, target: usize, pixels: i32, channels: 
     target += targetPixel;
   }
 }
+
+/** Reads something of every cache line of `bytes` bytes; the result means nothing. */
+export function touch(from: usize, bytes: usize): i32 {
+  let any = 0;
+  for (let at: usize = 0; at < bytes; at += 64) any |= load<i32>(from + at);
+  return any;
+}

@@ -5,7 +5,7 @@
  * read it are j − ⌊k·dilation / stride⌋ for the taps k with k·dilation ≡ phase (mod stride): for each phase, a
  * small convolution of stride 1 over the outputs, and no work on zeros in between.
  */
-import { Axis } from "./windows";
+import { ceilDivide, floorDivide } from "./division";
 
 /** One phase along one axis, within one strip. */
 @unmanaged
@@ -18,7 +18,7 @@ export class Phase {
   dilation: i32;
   /** Pixels of the phase within the strip. */
   count: i32;
-  /** Index in the open window of the first output read for the first pixel (through the last tap). */
+  /** First output read for the first pixel, through the last tap; may lie outside. */
   source: i32;
   /** Input index of the first pixel. */
   target: i32;
@@ -41,22 +41,26 @@ export function setPhaseTaps(result: Phase, phase: i32, kernel: i32, stride: i32
   return false;
 }
 
+/** Number of grid indices j of all phases together; the least is ⌊before / stride⌋. */
+export function gridSize(size: i32, stride: i32, before: i32): i32 {
+  return (size - 1 + before) / stride - before / stride + 1;
+}
+
 /**
  * Sets the pixels of a phase whose taps are set.
  *
  * @param size of the input, `before` which padding lies
- * @param axis of the window that `inputGradientWindow` made
- * @param from first grid index of the strip, and how many there are
+ * @param from first grid index of the strip, counted from the least, and how many there are
  */
 export function setPhasePixels(
-  result: Phase, phase: i32, stride: i32, dilation: i32, size: i32, before: i32, axis: Axis, from: i32, count: i32,
+  result: Phase, phase: i32, stride: i32, dilation: i32, size: i32, before: i32, from: i32, count: i32,
 ): void {
-  const least = before / stride;
-  const low = max(from + least, ceilDivide(before - phase, stride));
-  const high = min(from + least + count - 1, floorDivide(size - 1 + before - phase, stride));
+  const first = from + before / stride;
+  const low = max(first, ceilDivide(before - phase, stride));
+  const high = min(first + count - 1, floorDivide(size - 1 + before - phase, stride));
   const last = result.tap + (result.taps - 1) * result.spacing;
   result.count = max(0, high - low + 1);
-  result.source = low - from - least + axis.halo - (last * dilation) / stride;
+  result.source = low - (last * dilation) / stride;
   result.target = phase + stride * low - before;
 }
 
@@ -70,14 +74,4 @@ function tapSpacing(stride: i32, dilation: i32): i32 {
   let k = 1;
   while ((k * dilation) % stride != 0) k++;
   return k;
-}
-
-/** ⌈a / b⌉ for b > 0 and any a. */
-function ceilDivide(a: i32, b: i32): i32 {
-  return a > 0 ? (a + b - 1) / b : -(-a / b);
-}
-
-/** ⌊a / b⌋ for b > 0 and any a. */
-function floorDivide(a: i32, b: i32): i32 {
-  return a >= 0 ? a / b : -((b - 1 - a) / b);
 }

@@ -3,6 +3,7 @@
  * images, and the window of the source that these pixels read, with its border of zeros.
  */
 import { copyPixels, zero } from "./packing";
+import { gridSize } from "./phases";
 
 /** Most bytes of a strip's window: half of a common L2, where it stays while all filters pass. */
 const WINDOW_BYTES: i32 = 1 << 19;
@@ -94,14 +95,14 @@ export function forwardWindow(
 
 /** The window of dy for dx: the grid is the j of `phases.ts`, counted from the least one, ⌊before / stride⌋. */
 export function inputGradientWindow(
-  memory: usize, dy: usize, n: i32, h: i32, w: i32, kh: i32, kw: i32, o: i32, windowChannels: i32,
+  memory: usize, dy: usize, n: i32, h: i32, w: i32, kh: i32, kw: i32, o: i32,
   sh: i32, sw: i32, dh: i32, dw: i32, top: i32, left: i32, oh: i32, ow: i32,
 ): Window {
-  const window = newWindow(memory, dy, o, windowChannels);
+  const window = newWindow(memory, dy, o, o);
   const haloH = ((kh - 1) * dh) / sh;
   const haloW = ((kw - 1) * dw) / sw;
-  setAxis(window.rows, oh, top / sh - haloH, 1, haloH, (h - 1 + top) / sh - top / sh + 1);
-  setAxis(window.columns, ow, left / sw - haloW, 1, haloW, (w - 1 + left) / sw - left / sw + 1);
+  setAxis(window.rows, oh, top / sh - haloH, 1, haloH, gridSize(h, sh, top));
+  setAxis(window.columns, ow, left / sw - haloW, 1, haloW, gridSize(w, sw, left));
   planStrips(window, n);
   return window;
 }

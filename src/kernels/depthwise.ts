@@ -97,7 +97,7 @@ function forward(x: Tensor, filter: Tensor, attributes: Attributes): Tensor {
       channels,
     ]);
     const wasm = kernels();
-    const memory = scratch(wasm.depthwiseScratch(scratch(wasm.convHeaderBytes()), ...args));
+    const memory = scratch(wasm.depthwiseScratch());
     wasm.depthwise(address(repeated), address(filter), address(y), memory, ...args);
     return y;
   });
@@ -108,7 +108,7 @@ function inputGradient(dy: Tensor, filter: Tensor, attributes: Attributes): Tens
   const [n, h, w, channels] = args;
   const repeated = emptyTensor([n, h, w, channels]);
   const wasm = kernels();
-  const memory = scratch(wasm.depthwiseInputGradientScratch(scratch(wasm.convHeaderBytes()), ...args));
+  const memory = scratch(wasm.depthwiseScratch());
   wasm.depthwiseInputGradient(address(dy), address(filter), address(repeated), memory, ...args);
   const multiplier = attributes.filterShape[3];
   if (multiplier === 1) return repeated;
@@ -123,7 +123,8 @@ function filterGradient(x: Tensor, dy: Tensor, attributes: Attributes): Tensor {
     const dFilter = emptyTensor(attributes.filterShape);
     const args = sizes(attributes);
     const wasm = kernels();
-    const memory = scratch(wasm.depthwiseFilterGradientScratch(scratch(wasm.convHeaderBytes()), ...args));
+    const [, , , channels, kh, kw] = args;
+    const memory = scratch(wasm.depthwiseFilterGradientScratch(channels, kh, kw));
     wasm.depthwiseFilterGradient(address(repeated), address(dy), address(dFilter), memory, ...args);
     return dFilter;
   });
