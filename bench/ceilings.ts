@@ -29,7 +29,8 @@ export async function createCeilings({ binary }: Pick<Settings, "binary">): Prom
   const loops = instance.exports as unknown as Loops;
   return {
     multiplyAdd: () => {
-      loops.multiplyAdd(ROUNDS);
+      // x ← 0.999999·x + 1e-7 stays a normal number for ever.
+      loops.multiplyAdd(ROUNDS, 0.999999, 1e-7);
     },
     copy: (bytes) => {
       const half = Math.ceil(bytes / 2 / COPY_UNIT) * COPY_UNIT;

@@ -6,10 +6,13 @@ import { madd } from "../../assembly/madd";
  * sixteen registers hold beside the temporary that mul+add needs, and enough to hide the latency of fused
  * multiply-adds; of mul+add they hide most. In the relaxed binary this is the FMA peak, in the baseline the
  * mul+add peak.
+ *
+ * @param factor
+ * @param term both given from outside: V8 13 (Node 24) builds a v128 constant anew at each of its uses
  */
-export function multiplyAdd(rounds: i32): f32 {
-  const x = f32x4.splat(0.999999);
-  const y = f32x4.splat(1e-7);
+export function multiplyAdd(rounds: i32, factor: f32, term: f32): f32 {
+  const x = f32x4.splat(factor);
+  const y = f32x4.splat(term);
   let a = f32x4.splat(1);
   let b = f32x4.splat(2);
   let c = f32x4.splat(3);
