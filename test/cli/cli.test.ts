@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { readNpy } from "../../src/formats/npy.ts";
 import { evaluate, loadModel } from "../../src/index.ts";
 import { VERSION } from "../../src/version.ts";
-import { fashionImages, fashionLabels, fashionModel } from "./models.ts";
+import { dynamicModel, fashionImages, fashionLabels, fashionModel } from "./models.ts";
 import { run, start } from "./spawn.ts";
 
 let folder: string;
@@ -138,6 +138,13 @@ describe("inspect", () => {
     expect(stdout).toMatch(/BatchNorms +9/);
     expect(stdout).toMatch(/parameters +\d\d\.\d k/);
     expect(stdout).toMatch(/reconstruction blocks/);
+  });
+
+  it("takes the input's size from --input-shape", async () => {
+    await writeFile(join(folder, "dynamic.onnx"), await dynamicModel());
+    const args = ["inspect", "dynamic.onnx", "--input-shape", "1,1,28,28", "--json"];
+    const { stdout } = await run(args, folder);
+    expect(lastLine(stdout).inputs).toEqual([{ name: "image", shape: [-1, 28, 28, 1] }]);
   });
 
   it("gives the same as JSON", async () => {
