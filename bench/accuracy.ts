@@ -23,7 +23,8 @@ import {
 } from "../src/index.ts";
 import { runOnnx } from "../test/support/onnxruntime.ts";
 
-const SHARED = new URL("../../../../shared/", import.meta.url);
+/** From the bundle, build/bench/accuracy.mjs. */
+const SHARED = new URL("../../../shared/", import.meta.url);
 const PIXELS = { scale: 255, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
 
 const { values: flags } = parseArgs({
