@@ -55,13 +55,14 @@ let heap: Heap | undefined;
 /**
  * Starts the tfjs wasm backend and our kernels in its memory. Idempotent.
  *
- * @param options.binary Which of the two binaries; default: relaxed SIMD where the engine has it.
+ * @param options.binary Which of the two binaries; default: the one in use, and at first relaxed SIMD where the
+ *   engine has it.
  * @throws GenieError `unsupported-runtime` where the engine lacks what the binary needs.
  */
 export async function initializeKernels(options: { binary?: Binary } = {}): Promise<Binary> {
+  if (heap && (options.binary ?? heap.binary) === heap.binary) return heap.binary;
   const hasRelaxed = await detectRelaxedSimd();
   const binary = options.binary ?? (hasRelaxed ? "relaxed" : "baseline");
-  if (heap?.binary === binary) return binary;
   if (!(await simd())) {
     throw new GenieError("unsupported-runtime", "this JavaScript engine has no WebAssembly SIMD (128-bit)");
   }
