@@ -52,10 +52,11 @@ export function joinRuns(walk: Walk): void {
  *
  * @param b packed panel [K][8]
  */
-export function tile4x8(
-  a0: usize, a1: usize, a2: usize, a3: usize, walk: Walk, b: usize,
-  c0: usize, c1: usize, c2: usize, c3: usize, accumulate: bool,
-): void {
+export function tile4x8(rows: usize, a: usize, walk: Walk, b: usize, c: usize, accumulate: bool): void {
+  let a0 = a + load<u32>(rows);
+  let a1 = a + load<u32>(rows, 8);
+  let a2 = a + load<u32>(rows, 16);
+  let a3 = a + load<u32>(rows, 24);
   let s00 = f32x4.splat(0);
   let s01 = f32x4.splat(0);
   let s10 = f32x4.splat(0);
@@ -102,6 +103,10 @@ export function tile4x8(
     a2 += outerSkip;
     a3 += outerSkip;
   }
+  const c0 = c + load<u32>(rows, 4);
+  const c1 = c + load<u32>(rows, 12);
+  const c2 = c + load<u32>(rows, 20);
+  const c3 = c + load<u32>(rows, 28);
   if (accumulate) {
     s00 = f32x4.add(s00, v128.load(c0));
     s01 = f32x4.add(s01, v128.load(c0, 16));

@@ -6,8 +6,8 @@ const GROUP_BYTES: i32 = 24 << 10;
 
 /** Bytes of an entry of a row table: u32 byte offset of the row in A, u32 byte offset in C. */
 export const ROW_BYTES: usize = 8;
-/** Bytes of the tile that edges are computed in. */
-export const EDGE_BYTES: usize = <usize>TILE_ROWS * TILE_COLUMNS * 4;
+/** Bytes of the tile that edges are computed in, and of its rows' table. */
+export const EDGE_BYTES: usize = <usize>TILE_ROWS * (TILE_COLUMNS * 4 + 8);
 
 // @ts-expect-error: decorator
 @inline
@@ -56,16 +56,9 @@ export function multiplyRows(
       let panels = b;
       let target = c;
       if (height == TILE_ROWS) {
-        const a0 = a + load<u32>(entry);
-        const a1 = a + load<u32>(entry, 8);
-        const a2 = a + load<u32>(entry, 16);
-        const a3 = a + load<u32>(entry, 24);
         const end = b + <usize>(whole / TILE_COLUMNS) * panel;
         for (; panels < end; panels += panel) {
-          tile4x8(
-            a0, a1, a2, a3, walk, panels, target + load<u32>(entry, 4), target + load<u32>(entry, 12),
-            target + load<u32>(entry, 20), target + load<u32>(entry, 28), accumulate,
-          );
+          tile4x8(entry, a, walk, panels, target, accumulate);
           target += TILE_COLUMNS * 4;
         }
       } else {
@@ -88,11 +81,11 @@ function edgeTile(
   entry: usize, height: i32, width: i32, a: usize, walk: Walk, b: usize, c: usize, accumulate: bool, edge: usize,
 ): void {
   // Rows that do not exist repeat the last one.
-  const a0 = a + load<u32>(entry);
-  const a1 = height > 1 ? a + load<u32>(entry, 8) : a0;
-  const a2 = height > 2 ? a + load<u32>(entry, 16) : a1;
-  const a3 = height > 3 ? a + load<u32>(entry, 24) : a2;
-  tile4x8(a0, a1, a2, a3, walk, b, edge, edge + 32, edge + 64, edge + 96, false);
+  const edgeRows = edge + <usize>TILE_ROWS * TILE_COLUMNS * 4;
+  for (let row = 0; row < TILE_ROWS; row++) {
+    setRow(edgeRows, row, load<u32>(entry + <usize>min(row, height - 1) * ROW_BYTES), <usize>row * TILE_COLUMNS * 4);
+  }
+  tile4x8(edgeRows, a, walk, b, edge, false);
   for (let row = 0; row < height; row++) {
     const target = c + load<u32>(entry, 4);
     for (let column: usize = 0; column < <usize>width * 4; column += 4) {
