@@ -5,11 +5,11 @@
 import { joinRuns, Walk, WALK_BYTES } from "./microkernel";
 import { addOuterProducts, OUTER_BYTES, takesOuterTiles } from "./narrow";
 import { packPanels } from "./packing";
-import { multiplyRows, packedBytes, rowTableBytes, setRow } from "./tiles";
+import { EDGE_BYTES, multiplyRows, packedBytes, rowTableBytes, setRow } from "./tiles";
 import { forwardWindow, openWindow, paddedBytes, stripPixels, Window, WINDOW_STRUCT_BYTES } from "./windows";
 
 /** What a call keeps at the beginning of its scratch: Window, Walk, and a tile of either kind. */
-const HEADER_BYTES: usize = WINDOW_STRUCT_BYTES + WALK_BYTES + OUTER_BYTES;
+const HEADER_BYTES: usize = WINDOW_STRUCT_BYTES + WALK_BYTES + max(EDGE_BYTES, OUTER_BYTES);
 
 /** Bytes of scratch that `conv2dFilterGradient` needs; otherwise as `conv2dScratch`. */
 export function conv2dFilterGradientScratch(
