@@ -19,3 +19,4 @@ export { conv2dFilterGradient, conv2dFilterGradientScratch } from "./conv2dFilte
 export { repeatChannels, sumRepeated } from "./channelRepeat";
 export { depthwise, depthwiseFilterGradient, depthwiseFilterGradientScratch } from "./depthwise";
 export { depthwiseInputGradient, depthwiseScratch } from "./depthwise";
+export { copyGrid } from "./grid";

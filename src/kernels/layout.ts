@@ -19,6 +19,7 @@ import {
   sum as tfSum,
   transpose as tfTranspose,
 } from "@tensorflow/tfjs-core";
+import { gatherGrid, isGrid, scatterGrid } from "./grid.ts";
 
 /** Records `forward` on the tape with its gradient by the one input x. */
 function differentiable(x: Tensor, forward: (x: Tensor) => Tensor, gradient: (dy: Tensor) => Tensor): Tensor {
@@ -59,6 +60,18 @@ export function transpose(x: Tensor, permutation: number[]): Tensor {
 export function slice(x: Tensor, begin: number[], end: number[], steps: number[]): Tensor {
   const shape = x.shape;
   const stop = end.map((value, axis) => (value === -1 ? shape[axis]! : value));
+  const grid = {
+    begin,
+    steps,
+    counts: stop.map((value, axis) => Math.max(0, Math.ceil((value - begin[axis]!) / steps[axis]!))),
+  };
+  if (isGrid(grid)) {
+    return differentiable(
+      x,
+      (input) => gatherGrid(input, grid),
+      (dy) => scatterGrid(dy, shape, grid),
+    );
+  }
   const dense = steps.every((step) => step === 1);
   return differentiable(
     x,
@@ -122,6 +135,15 @@ export function pad(
   const shape = x.shape;
   if (mode === "constant") {
     const amounts = before.map((count, axis) => [count, after[axis]!] as [number, number]);
+    const grid = { begin: before, counts: shape, steps: shape.map(() => 1) };
+    if (isGrid(grid)) {
+      const padded = shape.map((size, axis) => size + before[axis]! + after[axis]!);
+      return differentiable(
+        x,
+        (input) => scatterGrid(input, padded, grid, value),
+        (dy) => gatherGrid(dy, grid),
+      );
+    }
     return differentiable(
       x,
       (input) => tfPad(input, amounts, value),
