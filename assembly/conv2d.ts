@@ -25,7 +25,6 @@ const HEADER_BYTES: usize = WINDOW_STRUCT_BYTES + WALK_BYTES + EDGE_BYTES + 2 * 
 function setTaps(
   walk: Walk, window: Window, tapsH: i32, tapsW: i32, dilationH: i32, dilationW: i32, depth: i32,
 ): void {
-  const pixelBytes = <usize>window.channels * 4;
   walk.outer = tapsH;
   walk.outerStride = <usize>dilationH * window.rowStride;
   walk.step = 4;
@@ -35,14 +34,12 @@ function setTaps(
     walk.run = tapsW * depth;
   } else {
     walk.inner = tapsW;
-    walk.innerStride = <usize>dilationW * pixelBytes;
+    walk.innerStride = <usize>dilationW * window.pixelBytes;
     walk.run = depth;
   }
 }
 
-/**
- * Row table of images × height × width pixels. Strides in bytes, in A and in C.
- */
+/** Row table of images × height × width pixels. Strides in bytes, in A and in C. */
 function setPixels(
   rows: usize, images: i32, height: i32, width: i32,
   aImage: usize, aRow: usize, aPixel: usize, cImage: usize, cRow: usize, cPixel: usize,
@@ -64,13 +61,13 @@ function setPixels(
 /**
  * Bytes of scratch that `conv2d` needs.
  *
- * @param header CONV_HEADER_BYTES of memory to plan in
+ * @param header convHeaderBytes() of memory to plan in
  */
 export function conv2dScratch(
   header: usize, n: i32, h: i32, w: i32, c: i32, kh: i32, kw: i32, o: i32, groups: i32,
   sh: i32, sw: i32, dh: i32, dw: i32, top: i32, left: i32, oh: i32, ow: i32,
 ): usize {
-  const window = forwardWindow(header, 0, n, h, w, c, c, kh, kw, sh, sw, dh, dw, top, left, oh, ow);
+  const window = forwardWindow(header, 0, n, h, w, c, kh, kw, sh, sw, dh, dw, top, left, oh, ow);
   const packed = <usize>groups * packedBytes(kh * kw * (c / groups), o / groups);
   return HEADER_BYTES + rowTableBytes(stripPixels(window)) + packed + paddedBytes(window);
 }
@@ -91,7 +88,7 @@ export function conv2d(
   n: i32, h: i32, w: i32, c: i32, kh: i32, kw: i32, o: i32, groups: i32,
   sh: i32, sw: i32, dh: i32, dw: i32, top: i32, left: i32, oh: i32, ow: i32,
 ): void {
-  const window = forwardWindow(scratch, x, n, h, w, c, c, kh, kw, sh, sw, dh, dw, top, left, oh, ow);
+  const window = forwardWindow(scratch, x, n, h, w, c, kh, kw, sh, sw, dh, dw, top, left, oh, ow);
   const walk = changetype<Walk>(scratch + WINDOW_STRUCT_BYTES);
   const edge = scratch + WINDOW_STRUCT_BYTES + WALK_BYTES;
   const rows = scratch + HEADER_BYTES;

@@ -16,7 +16,7 @@ export function conv2dFilterGradientScratch(
   header: usize, n: i32, h: i32, w: i32, c: i32, kh: i32, kw: i32, o: i32, groups: i32,
   sh: i32, sw: i32, dh: i32, dw: i32, top: i32, left: i32, oh: i32, ow: i32,
 ): usize {
-  const window = forwardWindow(header, 0, n, h, w, c, c, kh, kw, sh, sw, dh, dw, top, left, oh, ow);
+  const window = forwardWindow(header, 0, n, h, w, c, kh, kw, sh, sw, dh, dw, top, left, oh, ow);
   return (
     HEADER_BYTES + rowTableBytes(kh * kw * (c / groups)) +
     packedBytes(stripPixels(window), o / groups) + paddedBytes(window)
@@ -34,7 +34,7 @@ export function conv2dFilterGradient(
   n: i32, h: i32, w: i32, c: i32, kh: i32, kw: i32, o: i32, groups: i32,
   sh: i32, sw: i32, dh: i32, dw: i32, top: i32, left: i32, oh: i32, ow: i32,
 ): void {
-  const window = forwardWindow(scratch, x, n, h, w, c, c, kh, kw, sh, sw, dh, dw, top, left, oh, ow);
+  const window = forwardWindow(scratch, x, n, h, w, c, kh, kw, sh, sw, dh, dw, top, left, oh, ow);
   const walk = changetype<Walk>(scratch + WINDOW_STRUCT_BYTES);
   const edge = scratch + WINDOW_STRUCT_BYTES + WALK_BYTES;
   const rows = scratch + HEADER_BYTES;

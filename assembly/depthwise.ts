@@ -1,6 +1,6 @@
 /**
- * Operator: depthwise convolution and its gradient by the input, one output channel for each input channel. (A
- * channel multiplier is the caller's business: it repeats the input's channels.)
+ * Operator: depthwise convolution and its gradients, one output channel for each input channel. (A channel
+ * multiplier is the caller's business: it repeats the input's channels.)
  *
  * Bound by memory, so inputs are read where they are: taps that lie outside are left out at the borders, instead of
  * padding the image first, and the channels of four pixels pass before the next four come.

@@ -1,5 +1,4 @@
-/** Layouts that the micro-kernel reads: panels of eight columns, and windows of images with their border of zeros. */
-import { fill } from "./fill";
+/** Moving data to where and how micro-kernels read it. */
 import { TILE_COLUMNS } from "./microkernel";
 
 /**
@@ -100,7 +99,7 @@ function packNarrow(b: usize, kStride: usize, jStride: usize, depth: i32, column
   }
 }
 
-function copyFloats(source: usize, target: usize, count: i32): void {
+export function copyFloats(source: usize, target: usize, count: i32): void {
   let i = 0;
   for (; i + 16 <= count; i += 16) {
     const at = <usize>i << 2;
@@ -110,26 +109,6 @@ function copyFloats(source: usize, target: usize, count: i32): void {
     v128.store(target + at, v128.load(source + at, 48), 48);
   }
   for (; i < count; i++) store<f32>(target + (<usize>i << 2), load<f32>(source + (<usize>i << 2)));
-}
-
-/** Zeros over `bytes` bytes, a multiple of 4. */
-export function zero(target: usize, bytes: usize): void {
-  fill(target, 0, <i32>(bytes >> 2));
-}
-
-/** Copies `pixels` pixels of `channels` floats, filling each up with zeros to `targetPixel` bytes. */
-export function copyPixels(source: usize, target: usize, pixels: i32, channels: i32, targetPixel: usize): void {
-  const sourcePixel = <usize>channels * 4;
-  if (sourcePixel == targetPixel) {
-    copyFloats(source, target, pixels * channels);
-    return;
-  }
-  for (let p = 0; p < pixels; p++) {
-    copyFloats(source, target, channels);
-    zero(target + sourcePixel, targetPixel - sourcePixel);
-    source += sourcePixel;
-    target += targetPixel;
-  }
 }
 
 /** Reads something of every cache line of `bytes` bytes; the result means nothing. */

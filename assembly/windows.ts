@@ -2,7 +2,8 @@
  * Convolutions visit an image a strip at a time: a grid of output pixels, a few rows of one image or a few whole
  * images, and the window of the source that these pixels read, with its border of zeros.
  */
-import { copyPixels, zero } from "./packing";
+import { fill } from "./fill";
+import { copyFloats } from "./packing";
 import { gridSize } from "./phases";
 
 /** Most bytes of a strip's window: half of a common L2, where it stays while all filters pass. */
@@ -42,7 +43,7 @@ export class Window {
   columns: Axis;
   source: usize;
   channels: i32;
-  /** Bytes of a pixel of the open window: its channels, and those it is filled up with by zeros. */
+  /** Bytes of a pixel. */
   pixelBytes: usize;
   /** Grid rows and images of a strip; more than one image only where rows are all rows. */
   stripRows: i32;
@@ -59,21 +60,18 @@ const AXIS_BYTES: usize = 20;
 /** Bytes of a Window and its two axes, keeping what follows aligned to 16. */
 export const WINDOW_STRUCT_BYTES: usize = 96;
 
-/**
- * A Window in `memory`, its pixels filled up to `windowChannels`, its axes yet to be set with `setAxis` and its
- * strips with `setStrips`.
- */
-export function newWindow(memory: usize, source: usize, channels: i32, windowChannels: i32): Window {
+/** A Window in `memory`, its axes yet to be set with `setAxis` and its strips with `planStrips`. */
+function newWindow(memory: usize, source: usize, channels: i32): Window {
   const window = changetype<Window>(memory);
   window.rows = changetype<Axis>(memory + offsetof<Window>());
   window.columns = changetype<Axis>(memory + offsetof<Window>() + AXIS_BYTES);
   window.source = source;
   window.channels = channels;
-  window.pixelBytes = <usize>windowChannels * 4;
+  window.pixelBytes = <usize>channels * 4;
   return window;
 }
 
-export function setAxis(axis: Axis, size: i32, origin: i32, step: i32, halo: i32, grid: i32): void {
+function setAxis(axis: Axis, size: i32, origin: i32, step: i32, halo: i32, grid: i32): void {
   axis.size = size;
   axis.origin = origin;
   axis.step = step;
@@ -83,10 +81,10 @@ export function setAxis(axis: Axis, size: i32, origin: i32, step: i32, halo: i32
 
 /** The window of x for y = conv(x): the grid is y's. */
 export function forwardWindow(
-  memory: usize, x: usize, n: i32, h: i32, w: i32, c: i32, windowChannels: i32, kh: i32, kw: i32,
+  memory: usize, x: usize, n: i32, h: i32, w: i32, c: i32, kh: i32, kw: i32,
   sh: i32, sw: i32, dh: i32, dw: i32, top: i32, left: i32, oh: i32, ow: i32,
 ): Window {
-  const window = newWindow(memory, x, c, windowChannels);
+  const window = newWindow(memory, x, c);
   setAxis(window.rows, h, -top, sh, (kh - 1) * dh, oh);
   setAxis(window.columns, w, -left, sw, (kw - 1) * dw, ow);
   planStrips(window, n);
@@ -98,7 +96,7 @@ export function inputGradientWindow(
   memory: usize, dy: usize, n: i32, h: i32, w: i32, kh: i32, kw: i32, o: i32,
   sh: i32, sw: i32, dh: i32, dw: i32, top: i32, left: i32, oh: i32, ow: i32,
 ): Window {
-  const window = newWindow(memory, dy, o, o);
+  const window = newWindow(memory, dy, o);
   const haloH = ((kh - 1) * dh) / sh;
   const haloW = ((kw - 1) * dw) / sw;
   setAxis(window.rows, oh, top / sh - haloH, 1, haloH, gridSize(h, sh, top));
@@ -110,27 +108,21 @@ export function inputGradientWindow(
 /** Chooses the strips' size. Needs no memory but the Window. */
 function planStrips(window: Window, images: i32): void {
   const rows = window.rows;
-  const width = window.columns.grid;
-  const rowBytes = extent(window.columns, width) * <i32>window.pixelBytes;
+  const columns = window.columns;
+  const rowBytes = extent(columns, columns.grid) * <i32>window.pixelBytes;
   const imageBytes = <i64>extent(rows, rows.grid) * rowBytes;
-  const imagePixels = <i64>rows.grid * width;
+  const imagePixels = <i64>rows.grid * columns.grid;
   if (imageBytes <= WINDOW_BYTES && imagePixels <= STRIP_PIXELS) {
-    const fit = min(WINDOW_BYTES / <i32>imageBytes, STRIP_PIXELS / <i32>imagePixels);
-    setStrips(window, rows.grid, min(images, fit));
-    return;
+    window.stripRows = rows.grid;
+    window.stripImages = min(images, min(WINDOW_BYTES / <i32>imageBytes, STRIP_PIXELS / <i32>imagePixels));
+  } else {
+    const byBytes = (WINDOW_BYTES / rowBytes - rows.halo - 1) / rows.step + 1;
+    const limit = max(1, min(byBytes, STRIP_PIXELS / columns.grid));
+    const strips = (rows.grid + limit - 1) / limit;
+    window.stripRows = (rows.grid + strips - 1) / strips;
+    window.stripImages = 1;
   }
-  const byBytes = (WINDOW_BYTES / rowBytes - rows.halo - 1) / rows.step + 1;
-  const limit = max(1, min(byBytes, STRIP_PIXELS / width));
-  const strips = (rows.grid + limit - 1) / limit;
-  setStrips(window, (rows.grid + strips - 1) / strips, 1);
-}
-
-/** Strips of `images` images or, if that is 1, `rows` grid rows. */
-export function setStrips(window: Window, rows: i32, images: i32): void {
-  window.stripRows = rows;
-  window.stripImages = images;
-  window.isPadded =
-    !(inside(window.rows) && inside(window.columns)) || window.pixelBytes != <usize>window.channels * 4;
+  window.isPadded = !(inside(rows) && inside(columns));
 }
 
 /** Bytes of the padded window of one strip. */
@@ -154,32 +146,30 @@ export function openWindow(window: Window, image: i32, images: i32, row: i32, co
   const rows = window.rows;
   const columns = window.columns;
   const firstRow = rows.origin + row * rows.step;
-  const sourcePixel = <usize>window.channels * 4;
-  const sourceRow = <usize>columns.size * sourcePixel;
+  const sourceRow = <usize>columns.size * window.pixelBytes;
   const sourceImage = <usize>rows.size * sourceRow;
-  const source = window.source + <usize>image * sourceImage;
+  const source = window.source + <usize>image * sourceImage + <usize>columns.origin * window.pixelBytes;
   if (!window.isPadded) {
     window.rowStride = sourceRow;
     window.imageStride = sourceImage;
-    return source + <usize>firstRow * sourceRow + <usize>columns.origin * sourcePixel;
+    return source + <usize>firstRow * sourceRow;
   }
   const width = extent(columns, columns.grid);
+  const height = extent(rows, count);
   window.rowStride = <usize>width * window.pixelBytes;
-  window.imageStride = <usize>extent(rows, count) * window.rowStride;
+  window.imageStride = <usize>height * window.rowStride;
   const left = min(width, max(0, -columns.origin));
   const right = max(left, min(width, columns.size - columns.origin));
   let target = window.padded;
   for (let i = 0; i < images; i++) {
-    for (let r = firstRow; r < firstRow + extent(rows, count); r++) {
+    for (let r = firstRow; r < firstRow + height; r++) {
       const isOutside = r < 0 || r >= rows.size;
-      const from = isOutside ? width : left;
-      const to = isOutside ? width : right;
-      zero(target, <usize>from * window.pixelBytes);
-      copyPixels(
-        source + <usize>i * sourceImage + <usize>r * sourceRow + <usize>(columns.origin + from) * sourcePixel,
-        target + <usize>from * window.pixelBytes, to - from, window.channels, window.pixelBytes,
-      );
-      zero(target + <usize>to * window.pixelBytes, <usize>(width - to) * window.pixelBytes);
+      const from = (isOutside ? width : left) * window.channels;
+      const to = (isOutside ? width : right) * window.channels;
+      const sourceAt = source + <usize>i * sourceImage + <usize>r * sourceRow;
+      fill(target, 0, from);
+      copyFloats(sourceAt + <usize>from * 4, target + <usize>from * 4, to - from);
+      fill(target + <usize>to * 4, 0, width * window.channels - to);
       target += window.rowStride;
     }
   }
