@@ -18,10 +18,7 @@ export interface ReconstructionOptions extends LongWork {
   seed?: number | undefined;
   /** Whether weight steps are learned with the rounding (GENIE-M) or frozen at their first value (AdaRound). */
   learnStepSize?: boolean | undefined;
-  /**
-   * Learning rate of the rounding logits V. Default: 1e-3 at the published 20 000 iterations, and as many times
-   * more as the iterations are fewer, up to 1e-2: what V can travel decides whether a rounding can change its mind.
-   */
+  /** Learning rate of the rounding logits V. */
   roundingLearningRate?: number | undefined;
   /** Learning rate of the weights' step sizes; decays to 0 as a cosine. */
   weightStepLearningRate?: number | undefined;
@@ -39,15 +36,8 @@ export interface ReconstructionOptions extends LongWork {
 
 export type ResolvedReconstruction = Resolved<ReconstructionOptions, keyof LongWork>;
 
-const PUBLISHED_ITERATIONS = 20_000;
-
-function roundingLearningRate(iterations: number): number {
-  return 1e-3 * Math.min(10, Math.max(1, PUBLISHED_ITERATIONS / iterations));
-}
-
 /** Fills in the defaults. @throws GenieError `invalid-option` naming the option and its range. */
 export function resolveReconstruction(options: ReconstructionOptions): ResolvedReconstruction {
-  const iterations = options.iterations ?? PUBLISHED_ITERATIONS;
   const resolved: ResolvedReconstruction = {
     onProgress: options.onProgress,
     signal: options.signal,
@@ -55,11 +45,11 @@ export function resolveReconstruction(options: ReconstructionOptions): ResolvedR
     activationBits: options.activationBits ?? 4,
     setting: options.setting ?? "brecq",
     symmetricWeights: options.symmetricWeights ?? false,
-    iterations,
+    iterations: options.iterations ?? 20_000,
     batchSize: options.batchSize ?? 32,
     seed: options.seed ?? 0,
     learnStepSize: options.learnStepSize ?? true,
-    roundingLearningRate: options.roundingLearningRate ?? roundingLearningRate(iterations),
+    roundingLearningRate: options.roundingLearningRate ?? 1e-3,
     weightStepLearningRate: options.weightStepLearningRate ?? 1e-4,
     activationStepLearningRate: options.activationStepLearningRate ?? 4e-5,
     roundingWeight: options.roundingWeight ?? 1,
