@@ -3,7 +3,7 @@ import type { Images } from "./images.ts";
 import type { Graph, QuantizedGraph } from "./ir/graph.ts";
 import { type PresetName, presets } from "./presets.ts";
 import type { LongWork } from "./progress.ts";
-import type { ReconstructionOptions } from "./quantization/options.ts";
+import { type ReconstructionOptions, resolveReconstruction } from "./quantization/options.ts";
 import { type BlockReport, reconstruct } from "./quantization/reconstruct.ts";
 import { synthesize } from "./synthesis/distill.ts";
 import type { SynthesisOptions } from "./synthesis/options.ts";
@@ -50,6 +50,8 @@ export async function quantize(graph: Graph, options: QuantizeOptions = {}): Pro
     symmetricWeights,
     ...options.reconstruction,
   };
+  // What reconstruction would refuse is refused before synthesis spends its minutes.
+  resolveReconstruction(reconstruction);
   const started = performance.now();
   const images =
     options.data ??
