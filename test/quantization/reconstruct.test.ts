@@ -5,6 +5,7 @@ import { fuseActivations } from "../../src/ir/fuse.ts";
 import type { QuantizedGraph } from "../../src/ir/graph.ts";
 import { quantRange } from "../../src/ir/graph.ts";
 import { type Binary, initializeKernels } from "../../src/kernels/heap.ts";
+import { resolveReconstruction } from "../../src/quantization/options.ts";
 import { reconstruct } from "../../src/quantization/reconstruct.ts";
 import { betaAt, errorWeight } from "../../src/quantization/train.ts";
 import { mobileNetV2, residual } from "../ir/builders.ts";
@@ -26,6 +27,17 @@ const quick = {
   seed: 1,
   roundingLearningRate: 1e-2,
 };
+
+describe("learning rate of the rounding", () => {
+  const rate = (weightBits: number, iterations: number): number =>
+    resolveReconstruction({ weightBits, iterations }).roundingLearningRate;
+
+  test("is the published one, but for 2-bit weights in a hurry", () => {
+    expect([rate(4, 600), rate(3, 600), rate(2, 20_000), rate(2, 100_000)]).toEqual([1e-3, 1e-3, 1e-3, 1e-3]);
+    expect(rate(2, 5000)).toBeCloseTo(4e-3, 12);
+    expect(rate(2, 600)).toBeCloseTo(1e-2, 12);
+  });
+});
 
 describe("schedule of the regularizer", () => {
   const settings = { iterations: 100, warmup: 0.2, beta: [20, 2] as const };
