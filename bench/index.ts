@@ -14,7 +14,7 @@ import type { Row, Table } from "./harness.ts";
 import { runCase } from "./iterationCase.ts";
 import { iterations } from "./iterations.ts";
 import { peak } from "./peak.ts";
-import { describeRun, formatTables, insertTables } from "./report.ts";
+import { describeRun, formatTables, insertTable } from "./report.ts";
 
 const TABLES: readonly Table[] = [peak, gemm, convolutions, depthwise, fused, iterations];
 
@@ -38,7 +38,7 @@ async function main(): Promise<void> {
   const settings = { binary, python: options.python };
   const run = describeRun(settings);
   console.log(run);
-  const tables = new Map<string, Row[]>();
+  const all: Row[] = [];
   for (const table of TABLES.filter(({ name }) => options.table?.includes(name) ?? true)) {
     const rows: Row[] = [];
     for await (const row of table.rows(settings)) {
@@ -47,14 +47,16 @@ async function main(): Promise<void> {
       process.stderr.write(`${row.table}: ${row.row}\n`);
     }
     if (rows.length === 0) continue;
-    tables.set(table.name, rows);
+    all.push(...rows);
     console.log(`\n${formatTables(rows)}`);
-  }
-  if (options.json) {
-    await writeFile(options.json, `${JSON.stringify([...tables.values()].flat(), null, 1)}\n`);
-  }
-  if (options.readme) {
-    await writeFile(options.readme, insertTables(await readFile(options.readme, "utf8"), run, tables));
+    // After every table: a run takes long enough to be broken off.
+    if (options.json) await writeFile(options.json, `${JSON.stringify(all, null, 1)}\n`);
+    if (options.readme) {
+      await writeFile(
+        options.readme,
+        insertTable(await readFile(options.readme, "utf8"), run, table.name, rows),
+      );
+    }
   }
 }
 

@@ -42,19 +42,10 @@ export function describeRun({ binary }: Settings): string {
   return `${new Date().toISOString().slice(0, 10)}, ${cpu}, ${runtime()}, ${binary} binary, one thread`;
 }
 
-/**
- * `document` with the text between `<!-- results: name -->` and `<!-- end -->` replaced, for every table that has
- * such a place.
- */
-export function insertTables(
-  document: string,
-  run: string,
-  tables: ReadonlyMap<string, readonly Row[]>,
-): string {
-  return document.replace(/(<!-- results: (\S+) -->)[\s\S]*?(<!-- end -->)/g, (whole, open, name, close) => {
-    const rows = tables.get(name);
-    return rows ? `${open}\n\n${run}\n\n\`\`\`\n${formatTables(rows)}\n\`\`\`\n\n${close}` : whole;
-  });
+/** `document` with the results between `<!-- results: table -->` and `<!-- end -->` replaced. */
+export function insertTable(document: string, run: string, table: string, rows: readonly Row[]): string {
+  const place = new RegExp(`(<!-- results: ${table} -->)[\\s\\S]*?(<!-- end -->)`);
+  return document.replace(place, `$1\n\n${run}\n\n\`\`\`\n${formatTables(rows)}\n\`\`\`\n\n$2`);
 }
 
 /** Rows in order, a table for each name among them. */
