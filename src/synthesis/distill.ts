@@ -44,6 +44,8 @@ export async function synthesize(graph: Graph, options: SynthesisOptions = {}): 
   const [, height, width, channels] = imageInput(graph);
   await initializeKernels();
   const teacher = createTeacher(graph, settings);
+  // One for all batches: short ones would each end before they are due to let others run.
+  const breathe = createBreather(settings.signal);
   const stride = height * width * channels;
   const out: Images = {
     shape: [settings.images, height, width, channels],
@@ -53,7 +55,14 @@ export async function synthesize(graph: Graph, options: SynthesisOptions = {}): 
   const batches = Math.ceil(settings.images / settings.batchSize);
   try {
     for (let index = 0; index < batches; index++) {
-      const pixels = await distillBatch(teacher, settings, [height, width, channels], index, batches);
+      const pixels = await distillBatch(
+        teacher,
+        settings,
+        [height, width, channels],
+        index,
+        batches,
+        breathe,
+      );
       const first = index * settings.batchSize;
       const count = Math.min(settings.batchSize, settings.images - first);
       out.data.set(pixels.subarray(0, count * stride), first * stride);
@@ -110,13 +119,13 @@ async function distillBatch(
   imageShape: [number, number, number],
   batch: number,
   batches: number,
+  breathe: () => Promise<void>,
 ): Promise<Float32Array> {
-  const { iterations, onProgress, signal } = settings;
+  const { iterations, onProgress } = settings;
   // Each batch draws from streams of its own seed; the odd factor spreads neighbouring user seeds apart.
   const seed = (settings.seed + Math.imul(batch + 1, 0x9e3779b1)) >>> 0;
   const source = createSource(settings, imageShape, seed);
   const optimizer = adam(source.groups);
-  const breathe = createBreather(signal);
   let pixels = new Float32Array(0);
   try {
     for (let iteration = 0; iteration < iterations; iteration++) {

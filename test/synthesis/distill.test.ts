@@ -75,6 +75,27 @@ describe.each<Binary>(["baseline", "relaxed"])("synthesize, %s", (binary) => {
     expect(memory().numTensors).toBe(before);
   });
 
+  test("lets timers run between batches, however short they are", async () => {
+    let ticks = 0;
+    const timer = setInterval(() => ticks++, 1);
+    let batches = 0;
+    // Stops by itself once timers have run, so that a failure is a finite run without any.
+    const controller = new AbortController();
+    const work = synthesize(graph, {
+      ...small,
+      images: 4000,
+      iterations: 1,
+      signal: controller.signal,
+      onBatch: () => {
+        batches++;
+        if (ticks > 2) controller.abort();
+      },
+    });
+    await expect(work).rejects.toMatchObject({ code: "aborted" });
+    clearInterval(timer);
+    expect(batches).toBeLessThan(1000);
+  });
+
   test("refuses a model without BatchNorm", async () => {
     const bare = { ...graph, nodes: graph.nodes.filter((node) => node.op !== "batchNorm") };
     await expect(synthesize(bare, small)).rejects.toBeInstanceOf(GenieError);
