@@ -36,14 +36,7 @@ export interface BitAssignment {
  * @throws GenieError `invalid-option`.
  */
 export function assignBits(graph: Graph, { weightBits, activationBits, setting }: BitOptions): BitAssignment {
-  requireInteger("weightBits", weightBits, 2, 8);
-  requireInteger("activationBits", activationBits, 2, 8);
-  if (setting !== "brecq" && setting !== "qdrop") {
-    throw new GenieError(
-      "invalid-option",
-      `setting must be "brecq" or "qdrop", not ${JSON.stringify(setting)}`,
-    );
-  }
+  requireBits({ weightBits, activationBits, setting });
   const layers = graph.nodes.filter(isLayer);
   const last = layers.length - 1;
   const weights = new Map<string, number>();
@@ -56,4 +49,16 @@ export function assignBits(graph: Graph, { weightBits, activationBits, setting }
   }
   if (layers.length > 0) activations.delete(layers[0]!.inputs[0]!);
   return { weights, activations };
+}
+
+/** @throws GenieError `invalid-option` naming the option and its range. */
+export function requireBits({ weightBits, activationBits, setting }: BitOptions): void {
+  requireInteger("weightBits", weightBits, 2, 8);
+  requireInteger("activationBits", activationBits, 2, 8);
+  if (setting !== "brecq" && setting !== "qdrop") {
+    throw new GenieError(
+      "invalid-option",
+      `setting must be "brecq" or "qdrop", not ${JSON.stringify(setting)}`,
+    );
+  }
 }

@@ -2,7 +2,7 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { GenieError } from "../errors.ts";
 import type { Padding } from "../ir/graph.ts";
-import { defineOp, type InputGradients } from "./define.ts";
+import { defineFilterOp } from "./filterOp.ts";
 import { address, emptyTensor, kernels, scratch } from "./heap.ts";
 
 /** Where a filter is applied; [height, width] each. */
@@ -27,29 +27,10 @@ export interface ConvAttributes {
   filterShape: Shape4;
 }
 
-type Inputs = { x: Tensor; filter: Tensor };
-
-const trainable = defineOp<Inputs, ConvAttributes>({
-  name: "Conv2d",
-  forward: ({ x, filter }, attributes) => forward(x, filter, attributes),
-  gradient: {
-    savedInputs: ["x", "filter"],
-    backward: ([dy], [x, filter], attributes): InputGradients => ({
-      x: () => inputGradient(dy!, filter!, attributes),
-      filter: () => filterGradient(x!, dy!, attributes),
-    }),
-  },
-});
-
-const frozen = defineOp<Inputs, ConvAttributes>({
-  name: "Conv2dFrozen",
-  forward: ({ x, filter }, attributes) => forward(x, filter, attributes),
-  gradient: {
-    savedInputs: ["filter"],
-    backward: ([dy], [filter], attributes): InputGradients => ({
-      x: () => inputGradient(dy!, filter!, attributes),
-    }),
-  },
+const { trainable, frozen } = defineFilterOp<ConvAttributes>("Conv2d", {
+  forward,
+  inputGradient,
+  filterGradient,
 });
 
 /**

@@ -2,7 +2,7 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { GenieError } from "../errors.ts";
 import { type ConvGeometry, type ConvOptions, outputSize, type Shape4, shape4 } from "./conv2d.ts";
-import { defineOp, type InputGradients } from "./define.ts";
+import { defineFilterOp } from "./filterOp.ts";
 import { address, emptyTensor, kernels, scratch } from "./heap.ts";
 
 interface Attributes {
@@ -11,29 +11,10 @@ interface Attributes {
   filterShape: Shape4;
 }
 
-type Inputs = { x: Tensor; filter: Tensor };
-
-const trainable = defineOp<Inputs, Attributes>({
-  name: "DepthwiseConv2d",
-  forward: ({ x, filter }, attributes) => forward(x, filter, attributes),
-  gradient: {
-    savedInputs: ["x", "filter"],
-    backward: ([dy], [x, filter], attributes): InputGradients => ({
-      x: () => inputGradient(dy!, filter!, attributes),
-      filter: () => filterGradient(x!, dy!, attributes),
-    }),
-  },
-});
-
-const frozen = defineOp<Inputs, Attributes>({
-  name: "DepthwiseConv2dFrozen",
-  forward: ({ x, filter }, attributes) => forward(x, filter, attributes),
-  gradient: {
-    savedInputs: ["filter"],
-    backward: ([dy], [filter], attributes): InputGradients => ({
-      x: () => inputGradient(dy!, filter!, attributes),
-    }),
-  },
+const { trainable, frozen } = defineFilterOp<Attributes>("DepthwiseConv2d", {
+  forward,
+  inputGradient,
+  filterGradient,
 });
 
 /**

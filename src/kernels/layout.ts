@@ -1,6 +1,6 @@
 /**
- * Differentiable tensor surgery and softmax, on tfjs's own wasm kernels: nothing here is worth a kernel of ours.
- * The gradients are written out, because tfjs's gradient table does not load unbundled in Node.
+ * Differentiable tensor surgery and softmax: slices and pads as copies of runs (`grid.ts`), the rest, which is rare,
+ * on tfjs's own wasm kernels. The gradients are written out, because tfjs's gradient table does not load unbundled in Node.
  */
 import {
   customGrad,

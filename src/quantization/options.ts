@@ -1,6 +1,5 @@
 /** Options of reconstruction, their defaults (the published values) and their limits. */
-import { GenieError } from "../errors.ts";
-import type { BitSetting } from "../ir/bits.ts";
+import { type BitSetting, requireBits } from "../ir/bits.ts";
 import { type Resolved, requireInteger, requireNumber } from "../options.ts";
 import type { LongWork } from "../progress.ts";
 
@@ -69,8 +68,7 @@ export function resolveReconstruction(options: ReconstructionOptions): ResolvedR
     beta: options.beta ?? [20, 2],
     dropProbability: options.dropProbability ?? 0.5,
   };
-  requireInteger("weightBits", resolved.weightBits, 2, 8);
-  requireInteger("activationBits", resolved.activationBits, 2, 8);
+  requireBits(resolved);
   requireInteger("iterations", resolved.iterations, 0, 1e7);
   requireInteger("batchSize", resolved.batchSize, 1, 4096);
   requireInteger("seed", resolved.seed, 0, 2 ** 32 - 1);
@@ -81,8 +79,5 @@ export function resolveReconstruction(options: ReconstructionOptions): ResolvedR
   requireNumber("warmup", resolved.warmup, 0, 1);
   requireNumber("dropProbability", resolved.dropProbability, 0, 1);
   for (const beta of resolved.beta) requireNumber("beta", beta, 2);
-  if (resolved.setting !== "brecq" && resolved.setting !== "qdrop") {
-    throw new GenieError("invalid-option", `setting must be brecq or qdrop, not "${resolved.setting}"`);
-  }
   return resolved;
 }

@@ -2,6 +2,7 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { gather } from "../engine/feeds.ts";
 import { adam } from "../engine/optimize.ts";
+import type { Tap } from "../engine/run.ts";
 import { constant, cosineDecay } from "../engine/schedules.ts";
 import { GenieError } from "../errors.ts";
 import type { Images } from "../images.ts";
@@ -81,13 +82,15 @@ export async function trainUnit(
           x === quantizedX
             ? float
             : mixInputs(float, gather(quantizedX, indices), 1 - dropProbability, seed, stream);
-        const order = [...unit.activations.keys()];
+        const taps = [...unit.activations].map(([name, quantizer], index): [string, Tap] => [
+          name,
+          (value) => quantizer.train(value, dropProbability, seed, stream + 1 + index),
+        ]);
         const output = trainingForward(
           unit,
           input,
           new Map(soft.map(({ name, weights }) => [name, weights])),
-          (name) => (value) =>
-            unit.activations.get(name)!.train(value, dropProbability, seed, stream + 1 + order.indexOf(name)),
+          new Map(taps),
         );
         const error = squaredError(output, gather(y, indices), errorWeight(output.shape));
         reconstruction = view(error)[0]!;

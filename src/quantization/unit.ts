@@ -7,6 +7,7 @@ import type { Images } from "../images.ts";
 import type { BitAssignment } from "../ir/bits.ts";
 import { type Block, blockGraph } from "../ir/blocks.ts";
 import type { Graph, QuantizedGraph } from "../ir/graph.ts";
+import { dequantize } from "../ir/quantized.ts";
 import { isLayer } from "../ir/rewrite.ts";
 import { type ActivationQuantizer, createActivationQuantizer } from "./activations.ts";
 import { createWeightQuantizer, outputChannels, type WeightQuantizer } from "./weights.ts";
@@ -99,24 +100,23 @@ export async function forward(unit: Unit, x: Images, afterBatch: () => Promise<v
   }
 }
 
-/** The block's output for a training batch, on the tape: soft weights, QDrop on every quantized activation. */
+/** The block's output for a training batch, on the tape: soft weights, and what `taps` makes of each quantized activation. */
 export function trainingForward(
   unit: Unit,
   input: Tensor,
   softWeights: ReadonlyMap<string, Tensor>,
-  tap: (name: string) => Tap,
+  taps: ReadonlyMap<string, Tap>,
 ): Tensor {
   const feeds = new Map([...unit.constants, ...softWeights, [unit.graph.inputs[0]!.name, input]]);
-  const taps = new Map([...unit.activations.keys()].map((name) => [name, tap(name)]));
   return run(unit.graph, feeds, { ops: trainableOps, taps }).get(unit.graph.outputs[0]!)!;
 }
 
 /** Writes the unit's integer weights and activation parameters into the model. */
 export function commit(unit: Unit, model: QuantizedGraph): void {
   for (const [name, quantizer] of unit.weights) {
-    const { quantized, weights } = quantizer.harden();
+    const quantized = quantizer.harden();
     model.weights.set(name, quantized);
-    model.graph.constants.set(name, weights);
+    model.graph.constants.set(name, { shape: quantized.shape, data: dequantize(quantized) });
   }
   for (const [name, quantizer] of unit.activations) model.activations.set(name, quantizer.params());
 }

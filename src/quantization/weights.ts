@@ -15,8 +15,8 @@ export interface WeightQuantizer {
   soft(beta: number, regularize: boolean): { weights: Tensor; regularizer: Tensor };
   /** ŵ with the bits that V ≥ 0 decides. */
   hard(): Tensor;
-  /** The same as integer weights, with their float values. */
-  harden(): { quantized: QuantizedTensor; weights: Constant };
+  /** The same as integer weights. */
+  harden(): QuantizedTensor;
   dispose(): void;
 }
 
@@ -56,22 +56,18 @@ export function createWeightQuantizer(
     hard: () => tidy(() => hardRound(logits, step, base, zeroPoint, qmax).weights),
     harden: () => {
       const codes = download(() => hardRound(logits, step, base, zeroPoint, qmax).codes);
-      const weights = download(() => hardRound(logits, step, base, zeroPoint, qmax).weights);
       // Symmetric weights go on the signed grid, where their zero point is 0.
       const offset = symmetric ? 2 ** (bits - 1) : 0;
       return {
-        quantized: {
-          shape: filter.shape,
-          data: Int16Array.from(codes, (code) => code - offset),
-          params: {
-            bits,
-            signed: symmetric,
-            perChannel: true,
-            scale: view(step).slice(),
-            zeroPoint: Int32Array.from(view(zeroPoint), (zero) => zero - offset),
-          },
+        shape: filter.shape,
+        data: Int16Array.from(codes, (code) => code - offset),
+        params: {
+          bits,
+          signed: symmetric,
+          perChannel: true,
+          scale: view(step).slice(),
+          zeroPoint: Int32Array.from(view(zeroPoint), (zero) => zero - offset),
         },
-        weights: { shape: filter.shape, data: weights },
       };
     },
     dispose: () => {
