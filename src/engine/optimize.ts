@@ -2,6 +2,8 @@
 import { engine, keep, type Tensor, tidy } from "@tensorflow/tfjs-core";
 import { adamState, adamUpdate } from "../kernels/adam.ts";
 import { view } from "../kernels/heap.ts";
+import { alone, type Collective } from "./collective.ts";
+import { disposeAll } from "./feeds.ts";
 import type { Schedule } from "./schedules.ts";
 
 /** Parameters that share a learning-rate schedule. */
@@ -11,14 +13,21 @@ export interface ParameterGroup {
 }
 
 export interface Minimizer {
-  /** One iteration: evaluates `loss` (a scalar), updates every parameter, returns the loss before the update. */
-  step(loss: () => Tensor): number;
+  /**
+   * One iteration: evaluates `loss` (a scalar), updates every parameter, returns the loss before the update. Among
+   * several members the loss is the sum of theirs.
+   */
+  step(loss: () => Tensor): Promise<number>;
   /** Releases the moments, not the parameters. */
   dispose(): void;
 }
 
-/** Adam (Kingma & Ba 2015, PyTorch's defaults) over groups of parameters, which are updated in their own memory. */
-export function adam(groups: ParameterGroup[]): Minimizer {
+/**
+ * Adam (Kingma & Ba 2015, PyTorch's defaults) over groups of parameters, which are updated in their own memory.
+ *
+ * @param collective Members whose gradients are added up: each has equal parameters, and keeps them equal.
+ */
+export function adam(groups: ParameterGroup[], collective: Collective = alone): Minimizer {
   const parameters = groups.flatMap((group) => group.parameters);
   const states = new Map(
     parameters.map((parameter) => {
@@ -30,25 +39,30 @@ export function adam(groups: ParameterGroup[]): Minimizer {
   );
   let iteration = 0;
   let previousLoss = Number.POSITIVE_INFINITY;
+  const update = (gradients: ReadonlyMap<Tensor, Tensor>): void => {
+    for (const { parameters: members, schedule } of groups) {
+      const learningRate = schedule(iteration, previousLoss);
+      for (const parameter of members) {
+        adamUpdate(parameter, states.get(parameter)!, gradients.get(parameter)!, {
+          step: iteration + 1,
+          learningRate,
+        });
+      }
+    }
+  };
   return {
-    step(loss) {
-      const value = tidy(() => {
-        const { value, grads } = engine().gradients(loss, parameters);
-        const gradientOf = new Map(parameters.map((parameter, index) => [parameter, grads[index]!]));
-        for (const { parameters: members, schedule } of groups) {
-          const learningRate = schedule(iteration, previousLoss);
-          for (const parameter of members) {
-            adamUpdate(parameter, states.get(parameter)!, gradientOf.get(parameter)!, {
-              step: iteration + 1,
-              learningRate,
-            });
-          }
-        }
-        return view(value)[0]!;
-      });
+    async step(loss) {
+      const { value, grads } = tidy(() => engine().gradients(loss, parameters));
+      const total = view(value).slice();
+      try {
+        if (collective.size > 1) await collective.sum([total, ...grads.map(view)]);
+        update(new Map(parameters.map((parameter, index) => [parameter, grads[index]!])));
+      } finally {
+        disposeAll([value, ...grads]);
+      }
       iteration++;
-      previousLoss = value;
-      return value;
+      previousLoss = total[0]!;
+      return previousLoss;
     },
     dispose() {
       for (const { m, v } of states.values()) {

@@ -71,7 +71,7 @@ export async function trainUnit(
       const indices = nextBatch();
       const beta = betaAt(iteration, settings);
       let reconstruction = Number.NaN;
-      optimizer.step(() => {
+      await optimizer.step(() => {
         const soft = [...unit.weights].map(([name, quantizer]) => ({
           name,
           ...quantizer.soft(beta ?? settings.beta[1], beta !== null),

@@ -1,146 +1,84 @@
 /** GENIE-D: images from the BatchNorm statistics of a float model (Jeon et al., CVPR 2023, section 3). */
-import { keep, type Tensor, tensor1d, tidy } from "@tensorflow/tfjs-core";
-import { disposeAll, uploadConstants } from "../engine/feeds.ts";
-import { adam, type ParameterGroup } from "../engine/optimize.ts";
-import { run } from "../engine/run.ts";
-import { reduceOnPlateau, stepDecay } from "../engine/schedules.ts";
-import { GenieError } from "../errors.ts";
 import type { Images } from "../images.ts";
 import { requireBatchNorms } from "../ir/batchNorms.ts";
 import type { Graph } from "../ir/graph.ts";
-import { initializeKernels, view } from "../kernels/heap.ts";
-import { randomIntegers, randomNormal } from "../kernels/random.ts";
+import { initializeKernels } from "../kernels/heap.ts";
 import { createBreather } from "../progress.ts";
-import { createGenerator, generatorWidths } from "./generator.ts";
-import { statisticsLoss, type Target } from "./loss.ts";
-import { type ResolvedSynthesis, resolveSynthesis, type SynthesisOptions } from "./options.ts";
-import { teacherOps } from "./teacher.ts";
+import { distillBatch, imageInput } from "./batch.ts";
+import { plainSettings, resolveSynthesis, type SynthesisOptions, type SynthesisSettings } from "./options.ts";
 
-/** Streams of random numbers of a batch, apart modulo 4; the batch's index goes into the seed. */
-const STREAM = {
-  latents: 0,
-  swing: (iteration: number) => 4 * iteration + 1,
-  resampled: (iteration: number) => 4 * iteration + 2,
-  weights: (index: number) => 4 * index + 3,
-};
+/** Who distills batches: the calling thread, or a pool of workers. */
+export interface Distiller {
+  /** Batches under way at once. */
+  concurrency: number;
+  /** Pixels [B·H·W·C] of one batch; `onIteration` gets the 0-based number and the loss of each iteration. */
+  distill(
+    graph: Graph,
+    settings: SynthesisSettings,
+    batch: number,
+    onIteration: (iteration: number, loss: number) => void,
+  ): Promise<Float32Array>;
+}
 
-/** A way of making images that can be learned. */
-interface Source {
-  images(iteration: number): Tensor;
-  groups: ParameterGroup[];
-  dispose(): void;
+/** Finished batches kept for a run that goes on: a checkpoint. */
+export interface BatchStore {
+  batch(index: number): Promise<Float32Array | undefined>;
+  saveBatch(index: number, pixels: Float32Array): Promise<void>;
+}
+
+/** The calling thread, which lets timers and signals through between iterations. */
+export function distillHere(signal: AbortSignal | undefined): Distiller {
+  // One for all batches: short ones would each end before they are due to let others run.
+  const breathe = createBreather(signal);
+  return {
+    concurrency: 1,
+    async distill(graph, settings, batch, onIteration) {
+      await initializeKernels();
+      await breathe();
+      return distillBatch(graph, settings, batch, async (iteration, loss) => {
+        onIteration(iteration, loss);
+        await breathe();
+      });
+    },
+  };
 }
 
 /**
- * Synthesizes images whose statistics at every BatchNorm input match the model's running statistics.
+ * Synthesizes images whose statistics at every BatchNorm input match the model's running statistics. The result does
+ * not depend on who distills, nor on how many at once.
  *
  * @param graph A float model with BatchNorm and one image input [−1, H, W, C].
+ * @param store Batches that are in it are taken from it, the others go into it.
  * @returns [images, H, W, C], normalized as the model expects its input. If `signal` fires, what `onBatch` has
  *   been given is what is done.
  * @throws GenieError `no-batch-norm`, `invalid-option`, `invalid-model`, `aborted`.
  */
-export async function synthesize(graph: Graph, options: SynthesisOptions = {}): Promise<Images> {
-  const settings = resolveSynthesis(options);
-  const [, height, width, channels] = imageInput(graph);
-  await initializeKernels();
-  const teacher = createTeacher(graph, settings);
-  // One for all batches: short ones would each end before they are due to let others run.
-  const breathe = createBreather(settings.signal);
-  const stride = height * width * channels;
-  const out: Images = {
-    shape: [settings.images, height, width, channels],
-    data: new Float32Array(settings.images * stride),
-  };
+export async function synthesize(
+  graph: Graph,
+  options: SynthesisOptions = {},
+  distiller: Distiller = distillHere(options.signal),
+  store?: BatchStore,
+): Promise<Images> {
+  const resolved = resolveSynthesis(options);
+  const { onBatch, onProgress } = resolved;
+  const settings = plainSettings(resolved);
+  const { images, batchSize, iterations } = settings;
+  const [, ...imageShape] = imageInput(graph);
+  requireBatchNorms(graph);
+  const stride = imageShape.reduce((product, size) => product * size, 1);
+  const out: Images = { shape: [images, ...imageShape], data: new Float32Array(images * stride) };
   // The last batch is as large as the others: statistics of a handful of images say little. Its rest is dropped.
-  const batches = Math.ceil(settings.images / settings.batchSize);
-  try {
-    for (let index = 0; index < batches; index++) {
-      const pixels = await distillBatch(
-        teacher,
-        settings,
-        [height, width, channels],
-        index,
-        batches,
-        breathe,
-      );
-      const first = index * settings.batchSize;
-      const count = Math.min(settings.batchSize, settings.images - first);
-      out.data.set(pixels.subarray(0, count * stride), first * stride);
-      settings.onBatch?.(
-        { shape: [count, height, width, channels], data: pixels.slice(0, count * stride) },
-        index,
-      );
+  const batches = Math.ceil(images / batchSize);
+  // A batch may begin anew where a worker died.
+  const iterationsDone = new Float64Array(batches);
+  const distillOne = async (batch: number): Promise<Float32Array> => {
+    const kept = await store?.batch(batch);
+    if (kept) {
+      iterationsDone[batch] = iterations;
+      return kept;
     }
-  } finally {
-    teacher.dispose();
-  }
-  return out;
-}
-
-interface Teacher {
-  /** Statistics loss of images [B, H, W, C]; on the tape, with `swing` offsets drawn from the batch's stream. */
-  loss(images: Tensor, seed: number, iteration: number): Tensor;
-  dispose(): void;
-}
-
-function createTeacher(graph: Graph, { swing }: ResolvedSynthesis): Teacher {
-  const targets: Target[] = requireBatchNorms(graph).map(({ name, mean, std }) => ({
-    node: name,
-    mean: keep(tensor1d(mean)),
-    std: keep(tensor1d(std)),
-  }));
-  // What comes after the last BatchNorm does not touch the loss.
-  const last = graph.nodes.findLastIndex((node) => node.op === "batchNorm");
-  const body: Graph = { ...graph, nodes: graph.nodes.slice(0, last + 1), outputs: [] };
-  const constants = uploadConstants(body);
-  return {
-    loss(images, seed, iteration) {
-      const statistics = new Map<string, { mean: Tensor; std: Tensor }>();
-      const offsets = randomIntegers(2 * body.nodes.length, 3, seed, STREAM.swing(iteration));
-      let drawn = 0;
-      const ops = teacherOps(
-        ({ node, mean, std }) => statistics.set(node, { mean, std }),
-        swing ? () => offsets[drawn++]! : null,
-      );
-      run(body, new Map([...constants, [body.inputs[0]!.name, images]]), { ops });
-      return statisticsLoss(images, targets, statistics);
-    },
-    dispose() {
-      disposeAll(constants.values());
-      disposeAll(targets.flatMap(({ mean, std }) => [mean, std]));
-    },
-  };
-}
-
-/** One batch from random start to finished pixels [B·H·W·C]. */
-async function distillBatch(
-  teacher: Teacher,
-  settings: ResolvedSynthesis,
-  imageShape: [number, number, number],
-  batch: number,
-  batches: number,
-  breathe: () => Promise<void>,
-): Promise<Float32Array> {
-  const { iterations, onProgress } = settings;
-  // Each batch draws from streams of its own seed; the odd factor spreads neighbouring user seeds apart.
-  const seed = (settings.seed + Math.imul(batch + 1, 0x9e3779b1)) >>> 0;
-  const source = createSource(settings, imageShape, seed);
-  const optimizer = adam(source.groups);
-  let pixels = new Float32Array(0);
-  try {
-    for (let iteration = 0; iteration < iterations; iteration++) {
-      await breathe();
-      const loss = optimizer.step(() => {
-        const images = source.images(iteration);
-        if (iteration === iterations - 1) pixels = view(images).slice();
-        return teacher.loss(images, seed, iteration);
-      });
-      if (!Number.isFinite(loss)) {
-        throw new GenieError(
-          "invalid-model",
-          `synthesis diverged in iteration ${iteration + 1}: loss ${loss}`,
-        );
-      }
+    const pixels = await distiller.distill(graph, settings, batch, (iteration, loss) => {
+      iterationsDone[batch] = iteration + 1;
       onProgress?.({
         stage: "synthesis",
         batch,
@@ -148,59 +86,28 @@ async function distillBatch(
         iteration: iteration + 1,
         iterations,
         loss,
-        fraction: (batch + (iteration + 1) / iterations) / batches,
+        fraction: iterationsDone.reduce((sum, done) => sum + done, 0) / (iterations * batches),
       });
-    }
-  } finally {
-    optimizer.dispose();
-    source.dispose();
-  }
-  return pixels;
-}
-
-function createSource(
-  settings: ResolvedSynthesis,
-  [height, width, channels]: [number, number, number],
-  seed: number,
-): Source {
-  const { mode, batchSize, latents, latentLearningRate, generatorLearningRate, pixelLearningRate } = settings;
-  if (mode === "pixels") {
-    const pixels = keep(tidy(() => randomNormal([batchSize, height, width, channels], seed, STREAM.latents)));
-    return {
-      images: () => pixels,
-      groups: [{ parameters: [pixels], schedule: reduceOnPlateau(pixelLearningRate) }],
-      dispose: () => pixels.dispose(),
-    };
-  }
-  const shape = { latents, height, width, channels, widths: generatorWidths(height, width, latents) };
-  const generator = createGenerator(shape, seed, STREAM.weights);
-  const z = keep(tidy(() => randomNormal([batchSize, latents], seed, STREAM.latents)));
-  return {
-    // The generator alone sees new latents every iteration, as a GAN's does; GENIE learns one set.
-    images: (iteration) =>
-      generator.images(
-        mode === "generator" ? randomNormal([batchSize, latents], seed, STREAM.resampled(iteration)) : z,
-      ),
-    groups: [
-      ...(mode === "genie" ? [{ parameters: [z], schedule: reduceOnPlateau(latentLearningRate) }] : []),
-      { parameters: generator.parameters, schedule: stepDecay(generatorLearningRate, 0.95, 100) },
-    ],
-    dispose: () => {
-      generator.dispose();
-      z.dispose();
-    },
+    });
+    await store?.saveBatch(batch, pixels);
+    return pixels;
   };
+  await inLanes(batches, distiller.concurrency, async (batch) => {
+    const pixels = await distillOne(batch);
+    const first = batch * batchSize;
+    const count = Math.min(batchSize, images - first);
+    const kept = pixels.subarray(0, count * stride);
+    out.data.set(kept, first * stride);
+    onBatch?.({ shape: [count, ...imageShape], data: kept.slice() }, batch);
+  });
+  return out;
 }
 
-/** Shape [−1, H, W, C] of the graph's only input. */
-function imageInput(graph: Graph): [number, number, number, number] {
-  const [input, ...others] = graph.inputs;
-  if (!input || others.length > 0 || input.shape.length !== 4) {
-    throw new GenieError(
-      "invalid-model",
-      `images are synthesized for one input of shape [N, H, W, C]; "${graph.name}" has ` +
-        graph.inputs.map(({ name, shape }) => `${name} [${shape}]`).join(", "),
-    );
-  }
-  return input.shape as [number, number, number, number];
+/** Runs `task` for 0 … count − 1, `lanes` at once, each lane taking the next that is left. */
+async function inLanes(count: number, lanes: number, task: (index: number) => Promise<void>): Promise<void> {
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    while (next < count) await task(next++);
+  };
+  await Promise.all(Array.from({ length: Math.min(lanes, count) }, lane));
 }

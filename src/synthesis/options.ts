@@ -32,6 +32,19 @@ export interface SynthesisOptions extends LongWork {
 
 export type ResolvedSynthesis = Resolved<SynthesisOptions, keyof LongWork | "onBatch">;
 
+/** What decides the images: plain data, which can be sent to a worker. */
+export type SynthesisSettings = Omit<ResolvedSynthesis, keyof LongWork | "onBatch">;
+
+/** The settings without callbacks and signals. */
+export function plainSettings({
+  onProgress,
+  signal,
+  onBatch,
+  ...settings
+}: ResolvedSynthesis): SynthesisSettings {
+  return settings;
+}
+
 /** Fills in the defaults. @throws GenieError `invalid-option` naming the option and its range. */
 export function resolveSynthesis(options: SynthesisOptions): ResolvedSynthesis {
   const resolved = {
