@@ -4,3 +4,9 @@ export interface Images {
   shape: number[];
   data: Float32Array;
 }
+
+/** Images `start` … `end − 1` of a set, sharing its memory. */
+export function slice({ shape: [count, ...rest], data }: Images, start: number, end: number): Images {
+  const stride = data.length / count!;
+  return { shape: [end - start, ...rest], data: data.subarray(start * stride, end * stride) };
+}

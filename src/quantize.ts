@@ -4,7 +4,8 @@ import type { Graph, QuantizedGraph } from "./ir/graph.ts";
 import { type PresetName, presets } from "./presets.ts";
 import type { LongWork } from "./progress.ts";
 import { type ReconstructionOptions, resolveReconstruction } from "./quantization/options.ts";
-import { type BlockReport, reconstruct } from "./quantization/reconstruct.ts";
+import { reconstruct } from "./quantization/reconstruct.ts";
+import type { BlockReport } from "./quantization/sequence.ts";
 import { synthesize } from "./synthesis/distill.ts";
 import type { SynthesisOptions } from "./synthesis/options.ts";
 

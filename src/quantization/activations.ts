@@ -3,7 +3,6 @@ import { keep, type Tensor, tensor1d } from "@tensorflow/tfjs-core";
 import { type QuantParams, quantRange } from "../ir/graph.ts";
 import { fakeQuantize, quantizeDequantize } from "../kernels/fakequant.ts";
 import { view } from "../kernels/heap.ts";
-import { searchActivationScale } from "../kernels/scalesearch.ts";
 
 export interface ActivationQuantizer {
   /** Step size s, [1]. */
@@ -16,12 +15,18 @@ export interface ActivationQuantizer {
   dispose(): void;
 }
 
-/** Starts from the clip-ratio search on `sample`; the grid is unsigned where the sample is never negative. */
-export function createActivationQuantizer(sample: Tensor, bits: number): ActivationQuantizer {
-  const found = searchActivationScale(sample, bits);
-  const { signed } = found;
+/** Where a quantizer starts. */
+export interface ActivationRange {
+  /** Step size s. */
+  step: number;
+  /** Whether the grid has negative values. */
+  signed: boolean;
+}
+
+export function createActivationQuantizer(bits: number, range: ActivationRange): ActivationQuantizer {
+  const { signed } = range;
   const { qmin, qmax } = quantRange({ bits, signed });
-  const step = keep(tensor1d([found.step]));
+  const step = keep(tensor1d([range.step]));
   return {
     step,
     train: (value, dropProbability, seed, stream) =>

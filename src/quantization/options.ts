@@ -39,6 +39,18 @@ export interface ReconstructionOptions extends LongWork {
 
 export type ResolvedReconstruction = Resolved<ReconstructionOptions, keyof LongWork>;
 
+/** What decides the quantized model: plain data, which can be sent to a worker. */
+export type ReconstructionSettings = Omit<ResolvedReconstruction, keyof LongWork>;
+
+/** The settings without callbacks and signals. */
+export function plainSettings({
+  onProgress,
+  signal,
+  ...settings
+}: ResolvedReconstruction): ReconstructionSettings {
+  return settings;
+}
+
 const PUBLISHED_ITERATIONS = 20_000;
 
 function roundingLearningRate(weightBits: number, iterations: number): number {

@@ -1,5 +1,6 @@
 /** GENIE-M's training of one unit (GENIE, section 4; AdaRound's regularizer, Nagel et al. 2020; QDrop). */
 import type { Tensor } from "@tensorflow/tfjs-core";
+import { type Collective, shareStart } from "../engine/collective.ts";
 import { gather } from "../engine/feeds.ts";
 import { adam } from "../engine/optimize.ts";
 import type { Tap } from "../engine/run.ts";
@@ -10,7 +11,7 @@ import { mixInputs } from "../kernels/fakequant.ts";
 import { view } from "../kernels/heap.ts";
 import { squaredError, sumScalars } from "../kernels/loss.ts";
 import { randomPermutation } from "../kernels/random.ts";
-import type { ResolvedReconstruction } from "./options.ts";
+import type { ReconstructionSettings } from "./options.ts";
 import { trainingForward, type Unit } from "./unit.ts";
 
 /** What a unit is trained on: inputs in the float model and in the quantized one, and float outputs. */
@@ -28,7 +29,7 @@ export function errorWeight(shape: readonly number[]): number {
 /** β of the regularizer: off (null) during the warm-up, then linear from the first value to the last. */
 export function betaAt(
   iteration: number,
-  { iterations, warmup, beta: [first, last] }: Pick<ResolvedReconstruction, "iterations" | "warmup" | "beta">,
+  { iterations, warmup, beta: [first, last] }: Pick<ReconstructionSettings, "iterations" | "warmup" | "beta">,
 ): number | null {
   const start = warmup * iterations;
   if (iteration < start) return null;
@@ -39,31 +40,47 @@ export function betaAt(
  * Learns V and s of every filter and s of every activation of the unit, in place:
  * min ‖ŷ − y‖² (summed over channels, averaged over the rest) + roundingWeight · Σ (1 − |2h(V) − 1|^β).
  *
- * @param seed Of this unit: draws of batches, QDrop masks and input mixes come from it.
- * @param afterIteration Awaited after each iteration with the iteration's (0-based) reconstruction loss.
+ * Several members train it together: each on its share of every batch, drawn from its own images, with their
+ * gradients added up.
+ *
+ * @param data This member's images.
+ * @param unitSeed Of this unit: draws of batches, QDrop masks and input mixes come from it.
+ * @param afterIteration Awaited after each iteration with the iteration's (0-based) reconstruction loss, that of
+ *   this member's share.
  */
 export async function trainUnit(
   unit: Unit,
   { x, quantizedX, y }: UnitData,
-  settings: ResolvedReconstruction,
-  seed: number,
+  settings: ReconstructionSettings,
+  unitSeed: number,
+  collective: Collective,
   afterIteration: (iteration: number, loss: number) => Promise<void>,
 ): Promise<void> {
-  const { iterations, dropProbability, roundingWeight } = settings;
+  const { iterations, dropProbability } = settings;
+  const { rank, size } = collective;
+  // Members draw apart; each counts its part of the regularizer and of the batch's mean.
+  const seed = (unitSeed + Math.imul(rank, 0x85ebca6b)) >>> 0;
+  const roundingWeight = settings.roundingWeight / size;
+  const shareOf = (member: number): number =>
+    shareStart(settings.batchSize, member + 1, size) - shareStart(settings.batchSize, member, size);
+  const batchShare = shareOf(rank) / settings.batchSize;
   const weights = [...unit.weights.values()];
   const activations = [...unit.activations.values()];
-  const optimizer = adam([
-    { parameters: weights.map(({ logits }) => logits), schedule: constant(settings.roundingLearningRate) },
-    {
-      parameters: settings.learnStepSize ? weights.map(({ step }) => step) : [],
-      schedule: cosineDecay(settings.weightStepLearningRate, iterations),
-    },
-    {
-      parameters: activations.map(({ step }) => step),
-      schedule: cosineDecay(settings.activationStepLearningRate, iterations),
-    },
-  ]);
-  const nextBatch = shuffledBatches(x.shape[0]!, settings.batchSize, seed);
+  const optimizer = adam(
+    [
+      { parameters: weights.map(({ logits }) => logits), schedule: constant(settings.roundingLearningRate) },
+      {
+        parameters: settings.learnStepSize ? weights.map(({ step }) => step) : [],
+        schedule: cosineDecay(settings.weightStepLearningRate, iterations),
+      },
+      {
+        parameters: activations.map(({ step }) => step),
+        schedule: cosineDecay(settings.activationStepLearningRate, iterations),
+      },
+    ],
+    collective,
+  );
+  const nextBatch = shuffledBatches(x.shape[0]!, shareOf(rank), seed);
   // One stream for the input mix and one for each activation's mask, fresh each iteration.
   const streams = 1 + activations.length;
   try {
@@ -92,8 +109,8 @@ export async function trainUnit(
           new Map(soft.map(({ name, weights }) => [name, weights])),
           new Map(taps),
         );
-        const error = squaredError(output, gather(y, indices), errorWeight(output.shape));
-        reconstruction = view(error)[0]!;
+        const error = squaredError(output, gather(y, indices), batchShare * errorWeight(output.shape));
+        reconstruction = view(error)[0]! / batchShare;
         const terms: { value: Tensor; weight: number }[] = [{ value: error, weight: 1 }];
         if (beta !== null) {
           terms.push(...soft.map(({ regularizer }) => ({ value: regularizer, weight: roundingWeight })));

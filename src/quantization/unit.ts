@@ -1,15 +1,17 @@
 /** One unit of reconstruction: a block of the network with its weight and activation quantizers. */
 import { type Tensor, tidy } from "@tensorflow/tfjs-core";
-import { disposeAll, runAll, slab, uploadConstants } from "../engine/feeds.ts";
+import type { Collective } from "../engine/collective.ts";
+import { disposeAll, slab, uploadConstants } from "../engine/feeds.ts";
 import { trainableOps } from "../engine/ops.ts";
 import { run, type Tap } from "../engine/run.ts";
 import type { Images } from "../images.ts";
 import type { BitAssignment } from "../ir/bits.ts";
 import { type Block, blockGraph } from "../ir/blocks.ts";
 import type { Graph, QuantizedGraph } from "../ir/graph.ts";
-import { dequantize } from "../ir/quantized.ts";
 import { isLayer } from "../ir/rewrite.ts";
-import { type ActivationQuantizer, createActivationQuantizer } from "./activations.ts";
+import { searchActivationScale } from "../kernels/scalesearch.ts";
+import { type ActivationQuantizer, type ActivationRange, createActivationQuantizer } from "./activations.ts";
+import type { BlockQuantization } from "./quantizedBlock.ts";
 import { createWeightQuantizer, outputChannels, type WeightQuantizer } from "./weights.ts";
 
 /** Images that the first activation step sizes are searched on. */
@@ -31,14 +33,16 @@ export interface Unit {
  *
  * @param quantizedX The block's input in the model quantized so far: the first step sizes are searched on it,
  *   each on what reaches its activation through the quantizers before it.
+ * @param collective The first member's step sizes are every member's.
  */
-export function createUnit(
+export async function createUnit(
   model: QuantizedGraph,
   block: Block,
   bits: BitAssignment,
   quantizedX: Images,
   symmetricWeights: boolean,
-): Unit {
+  collective: Collective,
+): Promise<Unit> {
   const graph = blockGraph(model.graph, block);
   const layers = graph.nodes.filter(isLayer);
   const weights = new Map<string, WeightQuantizer>();
@@ -54,22 +58,17 @@ export function createUnit(
     );
   }
   const constants = uploadConstants(graph);
-  const activations = new Map<string, ActivationQuantizer>();
-  const quantized = new Set(
-    layers.map((layer) => layer.inputs[0]!).filter((name) => bits.activations.has(name)),
+  const widths = new Map(
+    layers
+      .map((layer) => layer.inputs[0]!)
+      .filter((name) => bits.activations.has(name))
+      .map((name) => [name, bits.activations.get(name)!]),
   );
-  const create =
-    (name: string): Tap =>
-    (value) => {
-      const quantizer = createActivationQuantizer(value, bits.activations.get(name)!);
-      activations.set(name, quantizer);
-      return quantizer.apply(value);
-    };
-  tidy(() => {
-    const sample = slab(quantizedX, 0, Math.min(CALIBRATION_IMAGES, quantizedX.shape[0]!));
-    const feeds = new Map([...constants, [graph.inputs[0]!.name, sample]]);
-    run(graph, feeds, { taps: new Map([...quantized].map((name) => [name, create(name)])) });
-  });
+  const found = collective.rank === 0 ? searchRanges(graph, constants, quantizedX, widths) : new Map();
+  const activations = new Map<string, ActivationQuantizer>();
+  for (const [name, width] of widths) {
+    activations.set(name, createActivationQuantizer(width, await shareRange(found.get(name), collective)));
+  }
   return {
     graph,
     weights,
@@ -82,22 +81,42 @@ export function createUnit(
   };
 }
 
-/** The block's float output for float inputs x. */
-export function teach(unit: Unit, x: Images, afterBatch: () => Promise<void>): Promise<Images> {
-  return runAll(unit.graph, unit.constants, x, { afterBatch });
+/** The clip-ratio search for each activation; the grid is unsigned where the sample is never negative. */
+function searchRanges(
+  graph: Graph,
+  constants: ReadonlyMap<string, Tensor>,
+  quantizedX: Images,
+  widths: ReadonlyMap<string, number>,
+): Map<string, ActivationRange> {
+  const ranges = new Map<string, ActivationRange>();
+  const searchThenQuantize =
+    (name: string, bits: number): Tap =>
+    (value) => {
+      const range = searchActivationScale(value, bits);
+      ranges.set(name, range);
+      const quantizer = createActivationQuantizer(bits, range);
+      const quantized = quantizer.apply(value);
+      quantizer.dispose();
+      return quantized;
+    };
+  tidy(() => {
+    const sample = slab(quantizedX, 0, Math.min(CALIBRATION_IMAGES, quantizedX.shape[0]!));
+    const feeds = new Map([...constants, [graph.inputs[0]!.name, sample]]);
+    run(graph, feeds, {
+      taps: new Map([...widths].map(([name, bits]) => [name, searchThenQuantize(name, bits)])),
+    });
+  });
+  return ranges;
 }
 
-/** The block's output with the rounding as it stands now made hard and every activation quantized. */
-export async function forward(unit: Unit, x: Images, afterBatch: () => Promise<void>): Promise<Images> {
-  const constants = new Map(unit.constants);
-  const hard = [...unit.weights].map(([name, quantizer]) => [name, quantizer.hard()] as const);
-  for (const [name, weights] of hard) constants.set(name, weights);
-  try {
-    const taps = new Map([...unit.activations].map(([name, quantizer]) => [name, quantizer.apply]));
-    return await runAll(unit.graph, constants, x, { taps, afterBatch });
-  } finally {
-    disposeAll(hard.map(([, weights]) => weights));
-  }
+/** The first member's range, at every member. */
+async function shareRange(
+  found: ActivationRange | undefined,
+  collective: Collective,
+): Promise<ActivationRange> {
+  const values = Float32Array.of(found?.step ?? 0, found?.signed ? 1 : 0);
+  await collective.sum([values]);
+  return { step: values[0]!, signed: values[1] === 1 };
 }
 
 /** The block's output for a training batch, on the tape: soft weights, and what `taps` makes of each quantized activation. */
@@ -111,12 +130,10 @@ export function trainingForward(
   return run(unit.graph, feeds, { ops: trainableOps, taps }).get(unit.graph.outputs[0]!)!;
 }
 
-/** Writes the unit's integer weights and activation parameters into the model. */
-export function commit(unit: Unit, model: QuantizedGraph): void {
-  for (const [name, quantizer] of unit.weights) {
-    const quantized = quantizer.harden();
-    model.weights.set(name, quantized);
-    model.graph.constants.set(name, { shape: quantized.shape, data: dequantize(quantized) });
-  }
-  for (const [name, quantizer] of unit.activations) model.activations.set(name, quantizer.params());
+/** The unit's integer weights and activation parameters as they stand. */
+export function harden(unit: Unit): BlockQuantization {
+  return {
+    weights: [...unit.weights].map(([name, quantizer]) => [name, quantizer.harden()]),
+    activations: [...unit.activations].map(([name, quantizer]) => [name, quantizer.params()]),
+  };
 }

@@ -13,9 +13,7 @@ export interface WeightQuantizer {
   step: Tensor;
   /** ŵ with soft bits, on the tape, and the rounding regularizer Σ 1 − |2h(V) − 1|^β (0 unless `regularize`). */
   soft(beta: number, regularize: boolean): { weights: Tensor; regularizer: Tensor };
-  /** ŵ with the bits that V ≥ 0 decides. */
-  hard(): Tensor;
-  /** The same as integer weights. */
+  /** ŵ as integers, with the bits that V ≥ 0 decides. */
   harden(): QuantizedTensor;
   dispose(): void;
 }
@@ -53,7 +51,6 @@ export function createWeightQuantizer(
     logits,
     step,
     soft: (beta, regularize) => softRound(logits, step, base, zeroPoint, { qmax, beta, regularize }),
-    hard: () => tidy(() => hardRound(logits, step, base, zeroPoint, qmax).weights),
     harden: () => {
       const codes = download(() => hardRound(logits, step, base, zeroPoint, qmax).codes);
       // Symmetric weights go on the signed grid, where their zero point is 0.

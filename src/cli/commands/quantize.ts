@@ -5,7 +5,7 @@ import { GenieError } from "../../errors.ts";
 import { exportOnnx } from "../../formats/onnx/export.ts";
 import type { PixelOptions } from "../../formats/pixels.ts";
 import { presets } from "../../presets.ts";
-import type { BlockReport } from "../../quantization/reconstruct.ts";
+import type { BlockReport } from "../../quantization/sequence.ts";
 import { type QuantizeOptions, quantize } from "../../quantize.ts";
 import { formatBytes, formatLoss, formatSeconds, formatTable } from "../../report/format.ts";
 import { readImages, readModel } from "../input.ts";

@@ -1,0 +1,127 @@
+/** The blocks of a network one after the other, as one member of a data-parallel reconstruction sees them. */
+import { type Collective, shareStart } from "../engine/collective.ts";
+import type { Images } from "../images.ts";
+import { assignBits } from "../ir/bits.ts";
+import { type Block, blockGraph } from "../ir/blocks.ts";
+import type { Graph, QuantizedGraph } from "../ir/graph.ts";
+import type { ReconstructionSettings } from "./options.ts";
+import { type BlockQuantization, commit, floatForward, quantizedForward } from "./quantizedBlock.ts";
+import { errorWeight, trainUnit } from "./train.ts";
+import { createUnit, harden } from "./unit.ts";
+
+/** How one block came out. */
+export interface BlockReport {
+  name: string;
+  /** Layers whose weights were quantized here. */
+  layers: string[];
+  /** Error over all images with rounding to nearest, before training: ‖ŷ − y‖² over C, mean over N, H, W. */
+  initialLoss: number;
+  /** The same after training, with the learned rounding. */
+  loss: number;
+  seconds: number;
+}
+
+/** All there is to know of a finished block. */
+export type BlockResult = BlockReport & BlockQuantization;
+
+/** A network to be reconstructed: plain data. */
+export interface Plan {
+  /** With BatchNorm folded. */
+  folded: Graph;
+  blocks: Block[];
+  settings: ReconstructionSettings;
+}
+
+export interface SequenceHooks {
+  /** Loss of this member's share of the batch, after each iteration of block `index`. */
+  onIteration(index: number, iteration: number, loss: number): void;
+  /** A block that was not finished before is. */
+  onBlock(index: number, result: BlockResult): void | Promise<void>;
+  /** Awaited wherever the thread may do something else. */
+  breathe(): Promise<void>;
+}
+
+/**
+ * Quantizes block by block (GENIE-M; Jeon et al., CVPR 2023, section 4).
+ *
+ * Let x be a block's input in the float model, x_q its input in the model quantized so far and y its float
+ * output for x: the block's step sizes and roundings are trained to give y from a random mix of x_q and x.
+ *
+ * @param images This member's share of the calibration images (`shareOf`).
+ * @param finished The first blocks' results, where an earlier run left off: taken as they are.
+ */
+export async function reconstructBlocks(
+  { folded, blocks, settings }: Plan,
+  images: Images,
+  finished: readonly BlockResult[],
+  collective: Collective,
+  { onIteration, onBlock, breathe }: SequenceHooks,
+): Promise<void> {
+  const bits = assignBits(folded, settings);
+  const model: QuantizedGraph = {
+    graph: { ...folded, constants: new Map(folded.constants) },
+    weights: new Map(),
+    activations: new Map(),
+  };
+  // The block's input in the float model, and in the model quantized so far.
+  let x = images;
+  let quantizedX = images;
+  for (const [index, block] of blocks.entries()) {
+    const started = performance.now();
+    const graph = blockGraph(model.graph, block);
+    const y = await floatForward(graph, x, breathe);
+    const quantize = (quantization: BlockQuantization): Promise<Images> =>
+      quantizedForward(graph, quantization, quantizedX, breathe);
+    const kept = finished[index];
+    let output: Images;
+    if (kept) {
+      output = await quantize(kept);
+      commit(kept, model);
+    } else {
+      const unit = await createUnit(model, block, bits, quantizedX, settings.symmetricWeights, collective);
+      try {
+        const initialLoss = await meanError(await quantize(harden(unit)), y, collective);
+        const seed = (settings.seed + Math.imul(index + 1, 0x9e3779b1)) >>> 0;
+        await trainUnit(unit, { x, quantizedX, y }, settings, seed, collective, async (iteration, loss) => {
+          onIteration(index, iteration, loss);
+          await breathe();
+        });
+        const quantization = harden(unit);
+        output = await quantize(quantization);
+        commit(quantization, model);
+        const report: BlockReport = {
+          name: block.name,
+          layers: block.layers,
+          initialLoss,
+          loss: await meanError(output, y, collective),
+          seconds: (performance.now() - started) / 1000,
+        };
+        await onBlock(index, { ...report, ...quantization });
+      } finally {
+        unit.dispose();
+      }
+    }
+    x = y;
+    quantizedX = output;
+  }
+}
+
+/** How many members can share the images and the batches: each needs one of either. */
+export function usefulMembers(workers: number, images: number, batchSize: number): number {
+  return Math.max(1, Math.min(workers, images, batchSize));
+}
+
+/** Where member `rank`'s share of the calibration images begins and ends. */
+export function imageRange(count: number, rank: number, size: number): [number, number] {
+  return [shareStart(count, rank, size), shareStart(count, rank + 1, size)];
+}
+
+/** ‖a − b‖² summed over channels, averaged over the rest and over all members. */
+async function meanError(a: Images, b: Images, collective: Collective): Promise<number> {
+  let sum = 0;
+  for (let i = 0; i < a.data.length; i++) sum += (a.data[i]! - b.data[i]!) ** 2;
+  // Shares of equal weight: they differ by an image at most.
+  const mean = Float32Array.of((sum * errorWeight(a.shape)) / collective.size);
+  await collective.sum([mean]);
+  return mean[0]!;
+}
