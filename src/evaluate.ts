@@ -26,19 +26,21 @@ export interface Evaluation {
  *
  * @param images [N, H, W, C], normalized as the model expects.
  * @param labels One class index an image.
+ * @param predictor Who runs the model.
  * @throws GenieError `invalid-data` if counts differ, a label is no class, or the output is not [N, classes].
  */
 export async function evaluate(
   model: Graph | QuantizedGraph,
   images: Images,
   labels: ArrayLike<number>,
-  { batchSize = 64, onProgress, signal }: EvaluateOptions = {},
+  options: EvaluateOptions = {},
+  predictor: typeof predict = predict,
 ): Promise<Evaluation> {
   const count = images.shape[0]!;
   if (labels.length !== count) {
     throw new GenieError("invalid-data", `there are ${count} images, but ${labels.length} labels`);
   }
-  const scores = await predict(model, images, { batchSize, onProgress, signal });
+  const scores = await predictor(model, images, options);
   if (scores.shape.length !== 2) {
     throw new GenieError(
       "invalid-data",

@@ -61,14 +61,7 @@ let heap: Heap | undefined;
  */
 export async function initializeKernels(options: { binary?: Binary } = {}): Promise<Binary> {
   if (heap && (options.binary ?? heap.binary) === heap.binary) return heap.binary;
-  const hasRelaxed = await detectRelaxedSimd();
-  const binary = options.binary ?? (hasRelaxed ? "relaxed" : "baseline");
-  if (!(await simd())) {
-    throw new GenieError("unsupported-runtime", "this JavaScript engine has no WebAssembly SIMD (128-bit)");
-  }
-  if (binary === "relaxed" && !hasRelaxed) {
-    throw new GenieError("unsupported-runtime", "this JavaScript engine has no WebAssembly relaxed SIMD");
-  }
+  const binary = await chooseBinary(options.binary);
   const wasmBackend = await startBackend();
   const module = (wasmBackend as unknown as { wasm: EmscriptenModule }).wasm;
   const code = await readAsset(binary === "relaxed" ? RELAXED_URL : BASELINE_URL);
@@ -81,6 +74,22 @@ export async function initializeKernels(options: { binary?: Binary } = {}): Prom
     scratch: heap?.scratch ?? { address: 0, bytes: 0 },
   };
   return binary;
+}
+
+/**
+ * The binary that will run: the one asked for, or relaxed SIMD where the engine has it.
+ *
+ * @throws GenieError `unsupported-runtime` where the engine lacks what it needs.
+ */
+export async function chooseBinary(wanted?: Binary): Promise<Binary> {
+  if (!(await simd())) {
+    throw new GenieError("unsupported-runtime", "this JavaScript engine has no WebAssembly SIMD (128-bit)");
+  }
+  const hasRelaxed = await detectRelaxedSimd();
+  if (wanted === "relaxed" && !hasRelaxed) {
+    throw new GenieError("unsupported-runtime", "this JavaScript engine has no WebAssembly relaxed SIMD");
+  }
+  return wanted ?? (hasRelaxed ? "relaxed" : "baseline");
 }
 
 /** The kernels of the binary in use. @throws GenieError before `initializeKernels`. */

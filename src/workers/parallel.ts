@@ -1,0 +1,121 @@
+/** Synthesis, reconstruction and inference on a pool of workers: what the calling thread would do itself. */
+import { proxy, type Remote, transfer } from "comlink";
+import { type Images, slice } from "../images.ts";
+import type { Graph, QuantizedGraph } from "../ir/graph.ts";
+import type { Reconstructor } from "../quantization/reconstruct.ts";
+import { type BlockResult, imageRange, usefulMembers } from "../quantization/sequence.ts";
+import type { Distiller } from "../synthesis/distill.ts";
+import { sharedBytes } from "./collectives.ts";
+import type { Pool } from "./pool.ts";
+import type { Membership, WorkerApi } from "./protocol.ts";
+
+/** A message of this many floats takes a few milliseconds to copy: the calling thread stays responsive. */
+const PIECE_FLOATS = 2 ** 20;
+
+/** Distills each batch in a worker. */
+export function distillIn(pool: Pool, signal: AbortSignal | undefined): Distiller {
+  return {
+    concurrency: pool.size,
+    distill: (graph, settings, batch, onIteration) =>
+      pool.run(1, ([worker]) => worker!.distill(graph, settings, batch, proxy(onIteration)), signal),
+  };
+}
+
+/** Reconstructs with all workers together, each on its share of the images. */
+export function reconstructIn(pool: Pool, signal: AbortSignal | undefined): Reconstructor {
+  return async (plan, images, kept, { onIteration, onBlock }) => {
+    const count = images.shape[0]!;
+    const size = usefulMembers(pool.size, count, plan.settings.batchSize);
+    // Grows, so that a run whose worker has died goes on behind the last block.
+    const finished = [...kept];
+    await pool.run(
+      size,
+      async (workers) => {
+        await Promise.all(
+          workers.map((worker, rank) => send(worker, slice(images, ...imageRange(count, rank, size)))),
+        );
+        const memberships = connect(size, pool.sharesMemory);
+        const keep = async (index: number, result: BlockResult): Promise<void> => {
+          await onBlock(index, result);
+          finished[index] = result;
+        };
+        await Promise.all(
+          workers.map((worker, rank) => {
+            const membership = memberships[rank]!;
+            const ports = Array.isArray(membership.link) ? membership.link.filter((port) => !!port) : [];
+            const call = [plan, finished, transfer(membership, ports)] as const;
+            return rank === 0
+              ? worker.reconstruct(...call, proxy(onIteration), proxy(keep))
+              : worker.reconstruct(...call);
+          }),
+        );
+      },
+      signal,
+    );
+  };
+}
+
+/** Members that know each other: through shared memory, or by a port between every two. */
+function connect(size: number, sharesMemory: boolean): Membership[] {
+  if (sharesMemory) {
+    const link = new SharedArrayBuffer(sharedBytes(size));
+    return Array.from({ length: size }, (_, rank) => ({ rank, size, link }));
+  }
+  const links: (MessagePort | undefined)[][] = Array.from({ length: size }, () =>
+    new Array<undefined>(size).fill(undefined),
+  );
+  for (let a = 0; a < size; a++) {
+    for (let b = a + 1; b < size; b++) {
+      const { port1, port2 } = new MessageChannel();
+      links[a]![b] = port1;
+      links[b]![a] = port2;
+    }
+  }
+  return links.map((link, rank) => ({ rank, size, link }));
+}
+
+/** Sends images piece by piece, each piece a copy that is handed over. */
+async function send(worker: Remote<WorkerApi>, { shape, data }: Images): Promise<void> {
+  await worker.expectImages(shape);
+  for (let offset = 0; offset < data.length; offset += PIECE_FLOATS) {
+    const piece = data.slice(offset, offset + PIECE_FLOATS);
+    await worker.receiveImages(transfer(piece, [piece.buffer as ArrayBuffer]), offset);
+  }
+}
+
+/** The model's first output for all images: each worker takes the next few that are left. */
+export async function predictIn(
+  pool: Pool,
+  model: Graph | QuantizedGraph,
+  images: Images,
+  {
+    batchSize,
+    onDone,
+    signal,
+  }: { batchSize: number; onDone(done: number): void; signal?: AbortSignal | undefined },
+): Promise<Images> {
+  const count = images.shape[0]!;
+  const starts = Array.from({ length: Math.ceil(count / batchSize) }, (_, index) => index * batchSize);
+  let done = 0;
+  let out: Images | undefined;
+  await Promise.all(
+    starts.map((start) =>
+      pool.run(
+        1,
+        async ([worker]) => {
+          const end = Math.min(start + batchSize, count);
+          const { shape, data } = slice(images, start, end);
+          const piece = { shape, data: data.slice() };
+          const scores = await worker!.predict(model, transfer(piece, [piece.data.buffer]), batchSize);
+          const stride = scores.data.length / (end - start);
+          out ??= { shape: [count, ...scores.shape.slice(1)], data: new Float32Array(count * stride) };
+          out.data.set(scores.data, start * stride);
+          done += end - start;
+          onDone(done);
+        },
+        signal,
+      ),
+    ),
+  );
+  return out ?? { shape: [0], data: new Float32Array(0) };
+}

@@ -1,0 +1,57 @@
+/** What the calling thread and a worker say to each other. */
+import { GenieError } from "../errors.ts";
+import type { Images } from "../images.ts";
+import type { Graph, QuantizedGraph } from "../ir/graph.ts";
+import type { Binary } from "../kernels/heap.ts";
+import type { BlockResult, Plan } from "../quantization/sequence.ts";
+import type { SynthesisSettings } from "../synthesis/options.ts";
+
+/** What a worker does. Everything that goes in and out is plain data; functions are Comlink proxies. */
+export interface WorkerApi {
+  /** Starts the heap and the kernels in it. */
+  start(binary: Binary | undefined): Promise<Binary>;
+  /** Pixels of one batch. */
+  distill(
+    graph: Graph,
+    settings: SynthesisSettings,
+    batch: number,
+    onIteration: (iteration: number, loss: number) => void,
+  ): Promise<Float32Array>;
+  /** Makes room for images of `shape`, which then come in pieces: one large message would block its sender. */
+  expectImages(shape: number[]): void;
+  receiveImages(piece: Float32Array, offset: number): void;
+  /** Reconstructs on the images received, as one member of several. The callbacks are the first member's. */
+  reconstruct(
+    plan: Plan,
+    finished: readonly BlockResult[],
+    membership: Membership,
+    onIteration?: (index: number, iteration: number, loss: number) => void,
+    onBlock?: (index: number, result: BlockResult) => Promise<void>,
+  ): Promise<void>;
+  /** The model's first output for some images. */
+  predict(model: Graph | QuantizedGraph, images: Images, batchSize: number): Promise<Images>;
+}
+
+/** A member's place among those who work together, and the way to the others. */
+export interface Membership {
+  rank: number;
+  size: number;
+  /** Memory that all members share, or a port to each of them (none to oneself). */
+  link: SharedArrayBuffer | (MessagePort | undefined)[];
+}
+
+/** Comlink carries an error's name and message over: the code travels in the name. */
+const CODED_NAME = /^GenieError (.+)$/;
+
+export function packError(error: unknown): unknown {
+  if (!(error instanceof GenieError)) return error;
+  const packed = new Error(error.message, { cause: error });
+  packed.name = `GenieError ${error.code}`;
+  return packed;
+}
+
+export function unpackError(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const code = CODED_NAME.exec(error.name)?.[1];
+  return code ? new GenieError(code as GenieError["code"], error.message, { cause: error }) : error;
+}

@@ -1,0 +1,71 @@
+/** The worker: one heap with the kernels in it, doing what the calling thread asks (`WorkerApi`). */
+import { expose, transfer } from "comlink";
+import { GenieError } from "../errors.ts";
+import { predict } from "../evaluate.ts";
+import type { Images } from "../images.ts";
+import { initializeKernels } from "../kernels/heap.ts";
+import { reconstructBlocks } from "../quantization/sequence.ts";
+import { distillBatch } from "../synthesis/batch.ts";
+import { join } from "./collectives.ts";
+import { packError, type WorkerApi } from "./protocol.ts";
+import { parentEndpoint } from "./runtime.ts";
+
+let images: Images | undefined;
+
+const api: WorkerApi = {
+  start: (binary) => initializeKernels(binary ? { binary } : {}),
+  async distill(graph, settings, batch, onIteration) {
+    const pixels = await distillBatch(graph, settings, batch, async (iteration, loss) =>
+      onIteration(iteration, loss),
+    );
+    return transfer(pixels, [pixels.buffer]);
+  },
+  expectImages(shape) {
+    images = { shape, data: new Float32Array(shape.reduce((product, size) => product * size, 1)) };
+  },
+  receiveImages(piece, offset) {
+    received().data.set(piece, offset);
+  },
+  async reconstruct(plan, finished, membership, onIteration, onBlock) {
+    const collective = join(membership);
+    try {
+      await reconstructBlocks(plan, received(), finished, collective, {
+        onIteration: (index, iteration, loss) => onIteration?.(index, iteration, loss),
+        onBlock: (index, result) => onBlock?.(index, result),
+        // Nobody else wants this thread: who stops the work ends the worker.
+        breathe: async () => {},
+      });
+    } finally {
+      collective.close();
+      images = undefined;
+    }
+  },
+  async predict(model, some, batchSize) {
+    const out = await predict(model, some, { batchSize });
+    return transfer(out, [out.data.buffer as ArrayBuffer]);
+  },
+};
+
+function received(): Images {
+  if (!images) throw new GenieError("invalid-data", "no images have been sent to this worker");
+  return images;
+}
+
+/** The same, with errors packed for the way. */
+function packingErrors<Api extends WorkerApi>(calls: Api): Api {
+  const packed = Object.entries(calls).map(([name, call]) => [
+    name,
+    async (...args: never[]) => {
+      try {
+        return await call(...args);
+      } catch (error) {
+        throw packError(error);
+      }
+    },
+  ]);
+  return Object.fromEntries(packed);
+}
+
+// A web worker must listen before its module has loaded to the end, or it misses the first message.
+if ("postMessage" in globalThis) expose(packingErrors(api));
+else expose(packingErrors(api), await parentEndpoint());
