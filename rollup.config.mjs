@@ -1,5 +1,6 @@
 /**
- * ES modules with everything inside: dist/index.js (the facade), dist/cli.js (the command) and what they share.
+ * ES modules with everything inside: dist/index.js (the facade), dist/worker.js (what it starts), dist/cli.js (the
+ * command) and what they share, all in one folder: "./worker.js" is beside whoever asks for it.
  * The wasm binaries and the demo's files become files beside them, found through `import.meta.url`.
  */
 import { chmod } from "node:fs/promises";
@@ -22,11 +23,11 @@ function executable(fileName) {
 }
 
 export default {
-  input: { index: "src/index.ts", cli: "src/cli/main.ts" },
+  input: { index: "src/index.ts", worker: "src/workers/worker.ts", cli: "src/cli/main.ts" },
   output: {
     dir: "dist",
     format: "es",
-    chunkFileNames: "chunks/[name].js",
+    chunkFileNames: "[name].js",
     assetFileNames: "assets/[name][extname]",
   },
   external: [/^node:/],
@@ -36,7 +37,8 @@ export default {
     // seedrandom asks for Node's crypto and does without.
     commonjs({ ignore: ["crypto"] }),
     esbuild({ target: "es2022" }),
-    importMetaAssets(),
+    // The worker is an entry, not a file to be copied.
+    importMetaAssets({ exclude: "src/workers/**" }),
     executable("cli.js"),
     licenses("THIRD-PARTY-LICENSES.txt"),
     declarations({ entry: "index.d.ts", emitted: "build/types", to: "dist/types" }),

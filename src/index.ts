@@ -2,10 +2,11 @@
  * genie-wasm: zero-shot post-training quantization of convolutional networks, on the CPU, with no data.
  *
  * bytes → `loadModel` → Graph → `synthesize` → images → `reconstruct` → QuantizedGraph → `exportOnnx` → bytes;
- * `quantize` is the middle of it in one call.
+ * `quantize` is the middle of it in one call. The work is done in workers; `openSession` keeps them for many calls.
  */
+export { evaluate, predict, quantize, reconstruct, synthesize } from "./calls.ts";
 export { type ErrorCode, GenieError } from "./errors.ts";
-export { type EvaluateOptions, type Evaluation, evaluate, predict } from "./evaluate.ts";
+export type { EvaluateOptions, Evaluation } from "./evaluate.ts";
 export { type ExportOptions, exportOnnx } from "./formats/onnx/export.ts";
 export { normalizeImages, type PixelOptions } from "./formats/pixels.ts";
 export type { Images } from "./images.ts";
@@ -15,8 +16,8 @@ export { type LoadOptions, loadModel } from "./load.ts";
 export { type Preset, type PresetName, presets } from "./presets.ts";
 export type { LongWork, Progress } from "./progress.ts";
 export type { ReconstructionOptions } from "./quantization/options.ts";
-export { type Reconstruction, reconstruct } from "./quantization/reconstruct.ts";
+export type { Reconstruction } from "./quantization/reconstruct.ts";
 export type { BlockReport } from "./quantization/sequence.ts";
-export { type Quantization, type QuantizeOptions, quantize } from "./quantize.ts";
-export { synthesize } from "./synthesis/distill.ts";
+export type { Quantization, QuantizeOptions } from "./quantize.ts";
+export { openSession, type Session, type SessionOptions } from "./session.ts";
 export type { SynthesisMode, SynthesisOptions } from "./synthesis/options.ts";

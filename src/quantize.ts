@@ -4,10 +4,9 @@ import type { Graph, QuantizedGraph } from "./ir/graph.ts";
 import { type PresetName, presets } from "./presets.ts";
 import type { LongWork } from "./progress.ts";
 import { type ReconstructionOptions, resolveReconstruction } from "./quantization/options.ts";
-import { reconstruct } from "./quantization/reconstruct.ts";
+import type { Reconstruction } from "./quantization/reconstruct.ts";
 import type { BlockReport } from "./quantization/sequence.ts";
-import { synthesize } from "./synthesis/distill.ts";
-import type { SynthesisOptions } from "./synthesis/options.ts";
+import { resolveSynthesis, type SynthesisOptions } from "./synthesis/options.ts";
 
 export interface QuantizeOptions
   extends LongWork,
@@ -31,40 +30,23 @@ export interface Quantization {
   seconds: { synthesis: number; reconstruction: number };
 }
 
-/**
- * Zero-shot quantization (GENIE; Jeon et al., CVPR 2023): synthesizes calibration images from the model's
- * BatchNorm statistics, then reconstructs the quantized model block by block.
- *
- * @param graph A float model with its BatchNorm nodes.
- * @throws GenieError `no-batch-norm` (without `data`), `invalid-option`, `invalid-data`, `aborted`.
- */
-export async function quantize(graph: Graph, options: QuantizeOptions = {}): Promise<Quantization> {
-  const preset = presets[options.preset ?? "balanced"];
-  const { onProgress, signal, seed, weightBits, activationBits, setting, symmetricWeights } = options;
-  const shared = { onProgress, signal, seed };
-  const reconstruction: ReconstructionOptions = {
-    ...shared,
-    iterations: preset.reconstructionIterations,
-    weightBits,
-    activationBits,
-    setting,
-    symmetricWeights,
-    ...options.reconstruction,
-  };
-  // What reconstruction would refuse is refused before synthesis spends its minutes.
-  resolveReconstruction(reconstruction);
+/** What does the two stages of the method. */
+export interface Stages {
+  synthesize(graph: Graph, options: SynthesisOptions): Promise<Images>;
+  reconstruct(graph: Graph, images: Images, options: ReconstructionOptions): Promise<Reconstruction>;
+}
+
+/** The images, then the model. @throws GenieError like the stages. */
+export async function quantizeBy(
+  stages: Stages,
+  graph: Graph,
+  options: QuantizeOptions = {},
+): Promise<Quantization> {
+  const { synthesis, reconstruction } = stageOptions(options);
   const started = performance.now();
-  const images =
-    options.data ??
-    (await synthesize(graph, {
-      ...shared,
-      images: options.images ?? preset.images,
-      iterations: preset.synthesisIterations,
-      onBatch: options.onBatch,
-      ...options.synthesis,
-    }));
+  const images = options.data ?? (await stages.synthesize(graph, synthesis));
   const synthesized = performance.now();
-  const { model, blocks } = await reconstruct(graph, images, reconstruction);
+  const { model, blocks } = await stages.reconstruct(graph, images, reconstruction);
   return {
     model,
     images,
@@ -73,5 +55,30 @@ export async function quantize(graph: Graph, options: QuantizeOptions = {}): Pro
       synthesis: (synthesized - started) / 1000,
       reconstruction: (performance.now() - synthesized) / 1000,
     },
+  };
+}
+
+/** The options of both stages, checked: what reconstruction would refuse must not cost minutes of synthesis. */
+function stageOptions(options: QuantizeOptions) {
+  const preset = presets[options.preset ?? "balanced"];
+  const { onProgress, signal, seed, weightBits, activationBits, setting, symmetricWeights } = options;
+  const shared = { onProgress, signal, seed };
+  return {
+    synthesis: resolveSynthesis({
+      ...shared,
+      images: options.images ?? preset.images,
+      iterations: preset.synthesisIterations,
+      onBatch: options.onBatch,
+      ...options.synthesis,
+    }),
+    reconstruction: resolveReconstruction({
+      ...shared,
+      iterations: preset.reconstructionIterations,
+      weightBits,
+      activationBits,
+      setting,
+      symmetricWeights,
+      ...options.reconstruction,
+    }),
   };
 }

@@ -11,6 +11,7 @@ import {
   reconstruct,
   reconstructHere,
 } from "./quantization/reconstruct.ts";
+import { type Quantization, type QuantizeOptions, quantizeBy } from "./quantize.ts";
 import { type BatchStore, distillHere, synthesize } from "./synthesis/distill.ts";
 import type { SynthesisOptions } from "./synthesis/options.ts";
 import { distillIn, predictIn, reconstructIn } from "./workers/parallel.ts";
@@ -28,6 +29,7 @@ export interface SessionOptions {
 export interface Session {
   readonly workers: number;
   readonly binary: Binary;
+  quantize(graph: Graph, options?: QuantizeOptions): Promise<Quantization>;
   synthesize(graph: Graph, options?: SynthesisOptions, store?: BatchStore): Promise<Images>;
   reconstruct(
     graph: Graph,
@@ -58,27 +60,15 @@ export async function openSession(options: SessionOptions = {}): Promise<Session
   const workers = options.workers ?? Math.min(await coreCount(), MAX_WORKERS);
   requireInteger("workers", workers, 0, MAX_WORKERS);
   const binary = await chooseBinary(options.binary);
-  return workers === 0 ? sessionHere(binary) : sessionInWorkers(workers, binary);
+  const work = workers === 0 ? workHere(binary) : workInWorkers(workers, binary);
+  return { workers, binary, ...work, quantize: (graph, options) => quantizeBy(work, graph, options) };
 }
 
-/** Opens a session for one piece of work. */
-export async function inSession<T>(
-  options: SessionOptions,
-  work: (session: Session) => Promise<T>,
-): Promise<T> {
-  const session = await openSession(options);
-  try {
-    return await work(session);
-  } finally {
-    session.close();
-  }
-}
+type Work = Omit<Session, "workers" | "binary" | "quantize">;
 
-function sessionHere(binary: Binary): Session {
+function workHere(binary: Binary): Work {
   const start = (): Promise<Binary> => initializeKernels({ binary });
   return {
-    workers: 0,
-    binary,
     async synthesize(graph, options, store) {
       await start();
       return synthesize(graph, options, distillHere(options?.signal), store);
@@ -99,7 +89,7 @@ function sessionHere(binary: Binary): Session {
   };
 }
 
-function sessionInWorkers(workers: number, binary: Binary): Session {
+function workInWorkers(workers: number, binary: Binary): Work {
   const pool = createPool({ size: workers, binary });
   const predictThere: typeof predict = (model, images, { batchSize = 64, onProgress, signal } = {}) => {
     const total = images.shape[0]!;
@@ -108,8 +98,6 @@ function sessionInWorkers(workers: number, binary: Binary): Session {
     return predictIn(pool, model, images, { batchSize, onDone, signal });
   };
   return {
-    workers,
-    binary,
     synthesize: (graph, options, store) =>
       synthesize(graph, options, distillIn(pool, options?.signal), store),
     reconstruct: (graph, images, options, store) =>

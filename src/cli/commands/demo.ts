@@ -2,12 +2,12 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Command } from "commander";
+import { quantize } from "../../calls.ts";
 import { evaluate } from "../../evaluate.ts";
 import { npyNumbers, readNpy } from "../../formats/npy.ts";
 import { exportOnnx } from "../../formats/onnx/export.ts";
 import { normalizeImages } from "../../formats/pixels.ts";
 import { loadModel } from "../../load.ts";
-import { quantize } from "../../quantize.ts";
 import { contactSheet } from "../../report/contactSheet.ts";
 import { formatBytes, formatSeconds, formatShare, formatTable } from "../../report/format.ts";
 import { interruptible } from "../interrupt.ts";

@@ -1,12 +1,13 @@
 /** `genie-wasm quantize`: a float model in, a low-bit model out. */
 import { basename } from "node:path";
 import type { Command } from "commander";
+import { quantize } from "../../calls.ts";
 import { GenieError } from "../../errors.ts";
 import { exportOnnx } from "../../formats/onnx/export.ts";
 import type { PixelOptions } from "../../formats/pixels.ts";
 import { presets } from "../../presets.ts";
 import type { BlockReport } from "../../quantization/sequence.ts";
-import { type QuantizeOptions, quantize } from "../../quantize.ts";
+import type { QuantizeOptions } from "../../quantize.ts";
 import { formatBytes, formatLoss, formatSeconds, formatTable } from "../../report/format.ts";
 import { readImages, readModel } from "../input.ts";
 import { interruptible } from "../interrupt.ts";

@@ -1,11 +1,11 @@
 /** `genie-wasm synthesize`: calibration images from a model's BatchNorm statistics. */
 import { basename } from "node:path";
 import type { Command } from "commander";
+import { synthesize } from "../../calls.ts";
 import { GenieError } from "../../errors.ts";
 import type { Images } from "../../images.ts";
 import { presets } from "../../presets.ts";
 import { formatSeconds } from "../../report/format.ts";
-import { synthesize } from "../../synthesis/distill.ts";
 import { readModel } from "../input.ts";
 import { interruptible } from "../interrupt.ts";
 import {
