@@ -30,6 +30,10 @@ export interface SynthesisFlags {
   seed: number;
 }
 
+export interface WorkerFlags {
+  workers?: number;
+}
+
 /** Reads an integer in [minimum, maximum]. */
 export function integer(minimum: number, maximum: number): (text: string) => number {
   return (text) => {
@@ -108,6 +112,14 @@ export function addSynthesisFlags(command: Command, preset: PresetName = "balanc
     )
     .option("--no-swing", "plain strided convolutions instead of swing convolutions")
     .option("--seed <n>", "same seed, same result", integer(0, 2 ** 32 - 1), 0);
+}
+
+export function addWorkerFlags(command: Command): Command {
+  return command.option(
+    "--workers <n>",
+    "threads that share the work; 0 does it in the main thread (default: one a core)",
+    integer(0, 256),
+  );
 }
 
 export function addPixelFlags(command: Command): Command {

@@ -2,23 +2,24 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Command } from "commander";
-import { quantize } from "../../calls.ts";
-import { evaluate } from "../../evaluate.ts";
 import { npyNumbers, readNpy } from "../../formats/npy.ts";
 import { exportOnnx } from "../../formats/onnx/export.ts";
 import { normalizeImages } from "../../formats/pixels.ts";
 import { loadModel } from "../../load.ts";
 import { contactSheet } from "../../report/contactSheet.ts";
 import { formatBytes, formatSeconds, formatShare, formatTable } from "../../report/format.ts";
+import { openSession } from "../../session.ts";
 import { interruptible } from "../interrupt.ts";
 import {
   addBitFlags,
   addReportFlags,
   addSynthesisFlags,
+  addWorkerFlags,
   type BitFlags,
   count,
   type ReportFlags,
   type SynthesisFlags,
+  type WorkerFlags,
 } from "../options.ts";
 import { openOutput } from "../output.ts";
 import { createReporter } from "../reporter.ts";
@@ -31,7 +32,10 @@ const LABELS = new URL("../../../examples/fashion-mnist/test-labels.npy", import
 /** What train.py normalized Fashion-MNIST by. */
 const PIXELS = { scale: 255, mean: [0.286], std: [0.353] };
 
-type DemoFlags = ReportFlags & BitFlags & SynthesisFlags & { outputDir: string; iterations?: number };
+type DemoFlags = ReportFlags &
+  BitFlags &
+  SynthesisFlags &
+  WorkerFlags & { outputDir: string; iterations?: number };
 
 const HELP = `
 Quantizes a small residual network for Fashion-MNIST to W4A4 with no data, evaluates it before and
@@ -49,6 +53,7 @@ export function addDemo(program: Command): void {
     .option("--output-dir <folder>", "where the files go", ".");
   addBitFlags(command);
   addSynthesisFlags(command, "fast").option("--iterations <n>", "reconstruction iterations a block", count);
+  addWorkerFlags(command);
   addReportFlags(command).addHelpText("after", HELP).action(runDemo);
 }
 
@@ -62,12 +67,13 @@ async function runDemo(flags: DemoFlags): Promise<void> {
   const images = normalizeImages(readNpy(pixels!), PIXELS);
   const labels = npyNumbers(readNpy(classes!));
   const reporter = createReporter(flags);
+  const session = await openSession({ workers: flags.workers });
   try {
     const { before, after, result } = await interruptible(async (signal) => {
       const work = { onProgress: reporter.onProgress, signal };
-      const before = await evaluate(graph, images, labels, work);
-      const result = await quantize(graph, { ...quantizeOptions(flags), ...work });
-      const after = await evaluate(result.model, images, labels, work);
+      const before = await session.evaluate(graph, images, labels, work);
+      const result = await session.quantize(graph, { ...quantizeOptions(flags), ...work });
+      const after = await session.evaluate(result.model, images, labels, work);
       return { before, after, result };
     });
     reporter.close();
@@ -109,6 +115,7 @@ async function runDemo(flags: DemoFlags): Promise<void> {
       flags,
     );
   } finally {
+    session.close();
     reporter.close();
   }
 }

@@ -1,6 +1,6 @@
 /** `genie-wasm evaluate`: accuracy on labelled images. */
 import type { Command } from "commander";
-import { evaluate } from "../../evaluate.ts";
+import { evaluate } from "../../calls.ts";
 import type { PixelOptions } from "../../formats/pixels.ts";
 import { formatShare } from "../../report/format.ts";
 import { readImages, readLabels, readModel } from "../input.ts";
@@ -9,15 +9,17 @@ import {
   addModelFlags,
   addPixelFlags,
   addReportFlags,
+  addWorkerFlags,
   count,
   type ModelFlags,
   pixelOptions,
   type ReportFlags,
+  type WorkerFlags,
 } from "../options.ts";
 import { createReporter } from "../reporter.ts";
 import { printResult } from "../result.ts";
 
-interface EvaluateFlags extends ReportFlags, ModelFlags, PixelOptions {
+interface EvaluateFlags extends ReportFlags, ModelFlags, PixelOptions, WorkerFlags {
   images: string;
   labels: string;
   limit?: number;
@@ -45,6 +47,7 @@ export function addEvaluate(program: Command): void {
     .option("--limit <n>", "the first n images only", count);
   addPixelFlags(command);
   addModelFlags(command);
+  addWorkerFlags(command);
   addReportFlags(command).addHelpText("after", HELP).action(runEvaluate);
 }
 
@@ -56,7 +59,7 @@ async function runEvaluate(model: string, flags: EvaluateFlags): Promise<void> {
   const started = performance.now();
   try {
     const { top1, top5, count } = await interruptible((signal) =>
-      evaluate(graph, images, labels, { onProgress: reporter.onProgress, signal }),
+      evaluate(graph, images, labels, { workers: flags.workers, onProgress: reporter.onProgress, signal }),
     );
     reporter.close();
     const seconds = (performance.now() - started) / 1000;

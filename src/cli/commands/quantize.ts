@@ -17,6 +17,7 @@ import {
   addPixelFlags,
   addReportFlags,
   addSynthesisFlags,
+  addWorkerFlags,
   type BitFlags,
   count,
   type ModelFlags,
@@ -24,13 +25,20 @@ import {
   presetHelp,
   type ReportFlags,
   type SynthesisFlags,
+  type WorkerFlags,
 } from "../options.ts";
 import { openOutput } from "../output.ts";
 import { createReporter } from "../reporter.ts";
 import { printResult } from "../result.ts";
 import { createCollector, synthesisOptions, writeImages } from "../synthetic.ts";
 
-export interface QuantizeFlags extends ReportFlags, ModelFlags, BitFlags, SynthesisFlags, PixelOptions {
+export interface QuantizeFlags
+  extends ReportFlags,
+    ModelFlags,
+    BitFlags,
+    SynthesisFlags,
+    PixelOptions,
+    WorkerFlags {
   output?: string;
   data?: string;
   symmetric?: boolean;
@@ -74,6 +82,7 @@ export function addQuantize(program: Command): void {
   command.option("--data <file.npy>", "real or kept images [N, H, W, C] instead of synthetic ones");
   addPixelFlags(command);
   addModelFlags(command);
+  addWorkerFlags(command);
   addReportFlags(command).addHelpText("after", HELP).action(runQuantize);
 }
 
@@ -91,7 +100,7 @@ async function runQuantize(model: string, flags: QuantizeFlags): Promise<void> {
   const options = { ...quantizeOptions(flags), data: images, onBatch: collector.onBatch };
   try {
     const result = await interruptible((signal) =>
-      quantize(graph, { ...options, onProgress: reporter.onProgress, signal }),
+      quantize(graph, { ...options, workers: flags.workers, onProgress: reporter.onProgress, signal }),
     );
     reporter.close();
     const bytes = exportOnnx(result.model);

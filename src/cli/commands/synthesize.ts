@@ -12,19 +12,21 @@ import {
   addModelFlags,
   addReportFlags,
   addSynthesisFlags,
+  addWorkerFlags,
   count,
   type ModelFlags,
   numbers,
   presetHelp,
   type ReportFlags,
   type SynthesisFlags,
+  type WorkerFlags,
 } from "../options.ts";
 import { openOutput } from "../output.ts";
 import { createReporter } from "../reporter.ts";
 import { printResult } from "../result.ts";
 import { createCollector, synthesisOptions, writeImages } from "../synthetic.ts";
 
-interface SynthesizeFlags extends ReportFlags, ModelFlags, SynthesisFlags {
+interface SynthesizeFlags extends ReportFlags, ModelFlags, SynthesisFlags, WorkerFlags {
   output?: string;
   mean?: number[];
   std?: number[];
@@ -58,6 +60,7 @@ export function addSynthesize(program: Command): void {
     .option("--mean <m1,m2,…>", "true colours on the contact sheet: what pixels were normalized by", numbers)
     .option("--std <s1,s2,…>", "likewise", numbers);
   addModelFlags(command);
+  addWorkerFlags(command);
   addReportFlags(command).addHelpText("after", HELP).action(runSynthesize);
 }
 
@@ -84,6 +87,7 @@ async function runSynthesize(model: string, flags: SynthesizeFlags & { iteration
           reporter.onProgress(progress);
         },
         onBatch: collector.onBatch,
+        workers: flags.workers,
         signal,
       }),
     );
