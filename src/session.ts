@@ -2,7 +2,8 @@
 import { type EvaluateOptions, type Evaluation, evaluate, predict } from "./evaluate.ts";
 import type { Images } from "./images.ts";
 import type { Graph, QuantizedGraph } from "./ir/graph.ts";
-import { type Binary, chooseBinary, initializeKernels } from "./kernels/heap.ts";
+import type { Binary } from "./kernels/binary.ts";
+import { chooseBinary, initializeKernels } from "./kernels/heap.ts";
 import { requireInteger } from "./options.ts";
 import type { ReconstructionOptions } from "./quantization/options.ts";
 import {

@@ -4,7 +4,12 @@ import { fuseActivations } from "../src/ir/fuse.ts";
 import { residual } from "./ir/builders.ts";
 
 const graph = fuseActivations(residual());
-const tiny = { images: 4, synthesis: { batchSize: 4, iterations: 2 }, reconstruction: { iterations: 2 } };
+const tiny = {
+  workers: 0,
+  images: 4,
+  synthesis: { batchSize: 4, iterations: 2 },
+  reconstruction: { iterations: 2 },
+};
 
 describe("quantize", () => {
   test("goes from a graph to a file that reads back, reporting both stages", async () => {

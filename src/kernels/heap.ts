@@ -22,11 +22,12 @@ import {
 import { relaxedSimd, simd } from "wasm-feature-detect";
 import type { instantiate } from "../../build/genie.js";
 import { GenieError } from "../errors.ts";
+import type { Binary } from "./binary.ts";
+
+export type { Binary } from "./binary.ts";
 
 /** Exports of the AssemblyScript module; addresses are byte offsets into tfjs's memory. */
 export type Kernels = Awaited<ReturnType<typeof instantiate>>;
-
-export type Binary = "baseline" | "relaxed";
 
 const TFJS_URL = new URL(
   "../../node_modules/@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm",

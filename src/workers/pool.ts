@@ -57,14 +57,16 @@ export function createPool({ size, binary, spawn = spawnWorker, sharesMemory }: 
   };
 
   const start = async (): Promise<Member> => {
-    const handle = await spawn();
-    const remote = wrap<WorkerApi>(handle.endpoint);
-    // Whoever is interested in its death races against it; nobody may be.
-    handle.died.catch(() => {});
+    let handle: WorkerHandle | undefined;
     try {
+      handle = await spawn();
+      const remote = wrap<WorkerApi>(handle.endpoint);
+      // Whoever is interested in its death races against it; nobody may be.
+      handle.died.catch(() => {});
       await Promise.race([remote.start(binary), handle.died]);
+      return { handle, remote };
     } catch (error) {
-      handle.terminate();
+      handle?.terminate();
       const failure = unpackError(error);
       if (failure instanceof GenieError) throw failure;
       throw new GenieError(
@@ -73,7 +75,6 @@ export function createPool({ size, binary, spawn = spawnWorker, sharesMemory }: 
         { cause: failure },
       );
     }
-    return { handle, remote };
   };
   const end = ({ handle, remote }: Member): void => {
     remote[releaseProxy]();
@@ -87,12 +88,16 @@ export function createPool({ size, binary, spawn = spawnWorker, sharesMemory }: 
   ): Promise<T> => {
     const members: Member[] = [];
     const aborted = rejectOnAbort(signals);
+    let isOver = false;
     let isReusable = false;
+    const gather = async (): Promise<void> => {
+      const member = free.pop() ?? (await start());
+      // It may come up when nobody wants it any more.
+      if (isOver) end(member);
+      else members.push(member);
+    };
     try {
-      const gathered = Promise.all(
-        Array.from({ length: count }, async () => members.push(free.pop() ?? (await start()))),
-      );
-      await Promise.race([gathered, aborted.promise]);
+      await Promise.race([Promise.all(Array.from({ length: count }, gather)), aborted.promise]);
       const deaths = members.map(({ handle }) => handle.died.catch(died));
       const result = await Promise.race([
         task(members.map(({ remote }) => remote)),
@@ -102,6 +107,7 @@ export function createPool({ size, binary, spawn = spawnWorker, sharesMemory }: 
       isReusable = true;
       return result;
     } finally {
+      isOver = true;
       aborted.stop();
       for (const member of members) {
         // After a failure some may still be at work, or wait for one that will never answer.

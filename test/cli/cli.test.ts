@@ -123,7 +123,9 @@ describe("evaluate", () => {
     const bytes = readNpy(await fashionImages());
     const data = Float32Array.from(bytes.data as Uint8Array, (pixel) => (pixel / 255 - 0.286) / 0.353);
     const labels = readNpy(await fashionLabels()).data as Uint8Array;
-    const own = await evaluate(await loadModel(await fashionModel()), { shape: bytes.shape, data }, labels);
+    const own = await evaluate(await loadModel(await fashionModel()), { shape: bytes.shape, data }, labels, {
+      workers: 0,
+    });
     expect({ top1, top5 }).toEqual({ top1: own.top1, top5: own.top5 });
     expect(top1).toBe(0.938);
   });
