@@ -24,6 +24,8 @@ export type ErrorCode =
   | "invalid-option"
   /** Images, labels or calibration data have the wrong shape, type or range. */
   | "invalid-data"
+  /** A checkpoint was left by another run: another model, other options or another version of this package. */
+  | "foreign-checkpoint"
   /** An output could not be written. */
   | "unwritable-output"
   /** The runtime lacks something we need (WebAssembly SIMD, memory). */

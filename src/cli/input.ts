@@ -1,13 +1,13 @@
 /** Reading what commands are given, with errors that name the file. */
 import { readFile } from "node:fs/promises";
 import { GenieError } from "../errors.ts";
+import { reason } from "../fileError.ts";
 import { type NpyArray, npyNumbers, readNpy } from "../formats/npy.ts";
 import { normalizeImages, type PixelOptions } from "../formats/pixels.ts";
 import type { Images } from "../images.ts";
 import type { Graph } from "../ir/graph.ts";
 import { inferShapes } from "../ir/shapes.ts";
 import { loadModel } from "../load.ts";
-import { reason } from "./output.ts";
 
 /** @throws GenieError as `loadModel`, and `malformed-file` for a file that cannot be read. */
 export async function readModel(path: string, inputShape?: number[]): Promise<Graph> {

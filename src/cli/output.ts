@@ -3,6 +3,7 @@ import { constants } from "node:fs";
 import { access, open, realpath, rename, stat, unlink, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { GenieError } from "../errors.ts";
+import { reason } from "../fileError.ts";
 
 export interface OutputFile {
   /** As the user named it. */
@@ -72,21 +73,4 @@ function temporaryPath(target: string): string {
 
 function unwritable(path: string, why: string, cause?: unknown): GenieError {
   return new GenieError("unwritable-output", `cannot write ${path}: ${why}`, { cause });
-}
-
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: "there is no such file or folder",
-  ENOTDIR: "part of the path is not a folder",
-  EISDIR: "it is a folder",
-  EACCES: "permission denied",
-  EPERM: "permission denied",
-  EROFS: "the file system is read-only",
-  ENOSPC: "the disk is full",
-  ENAMETOOLONG: "the name is too long",
-};
-
-/** Why a file operation failed, in words. */
-export function reason(error: unknown): string {
-  const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  return (code && REASONS[code]) ?? code ?? String(error);
 }
