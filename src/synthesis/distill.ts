@@ -4,7 +4,8 @@ import { requireBatchNorms } from "../ir/batchNorms.ts";
 import type { Graph } from "../ir/graph.ts";
 import { initializeKernels } from "../kernels/heap.ts";
 import { createBreather } from "../progress.ts";
-import { distillBatch, imageInput } from "./batch.ts";
+import { distillBatch } from "./batch.ts";
+import { inputLayout } from "./inputLayout.ts";
 import { plainSettings, resolveSynthesis, type SynthesisOptions, type SynthesisSettings } from "./options.ts";
 
 /** Who distills batches: the calling thread, or a pool of workers. */
@@ -47,9 +48,9 @@ export function distillHere(signal: AbortSignal | undefined): Distiller {
  * Synthesizes images whose statistics at every BatchNorm input match the model's running statistics. The result does
  * not depend on who distills, nor on how many at once.
  *
- * @param graph A float model with BatchNorm and one image input [−1, H, W, C].
+ * @param graph A float model with BatchNorm and one input: images [−1, H, W, C] or [−1, H, W], or features [−1, F].
  * @param store Batches that are in it are taken from it, the others go into it.
- * @returns [images, H, W, C], normalized as the model expects its input. If `signal` fires, what `onBatch` has
+ * @returns [images, …] in the range that the model expects its input in. If `signal` fires, what `onBatch` has
  *   been given is what is done.
  * @throws GenieError `no-batch-norm`, `invalid-option`, `invalid-model`, `aborted`.
  */
@@ -63,7 +64,7 @@ export async function synthesize(
   const { onBatch, onProgress } = resolved;
   const settings = plainSettings(resolved);
   const { images, batchSize, iterations } = settings;
-  const [, ...imageShape] = imageInput(graph);
+  const { shape: imageShape } = inputLayout(graph);
   requireBatchNorms(graph);
   const stride = imageShape.reduce((product, size) => product * size, 1);
   const out: Images = { shape: [images, ...imageShape], data: new Float32Array(images * stride) };

@@ -16,7 +16,7 @@ const CORRELATIONS = [0, 0.5, 0.8, 0.9, 0.95, 0.98];
 const COLUMN_CORRELATIONS = [0.5, 0.95];
 
 /** Values of a random field: enough for its second moments within a few percent, few enough for a fraction of a second. */
-const FIELD_VALUES = 2 ** 18;
+const FIELD_VALUES = 2 ** 16;
 /** Columns are told apart where that takes at most this many values of probes. */
 const MAX_COLUMN_VALUES = 2 ** 25;
 /** Values that go through the network at once. */

@@ -1,10 +1,10 @@
 /** GENIE-D's generator: latents [N, L] → images [N, H, W, C] (GENIE, section 3.1; the generator of GDFQ). */
-import { keep, ones, type Tensor, tidy, zeros } from "@tensorflow/tfjs-core";
+import type { Tensor } from "@tensorflow/tfjs-core";
 import { reshape, slice } from "../kernels/layout.ts";
 import { matMul } from "../kernels/matmul.ts";
 import { batchNormTraining, scaleShift } from "../kernels/normalize.ts";
-import { randomUniform } from "../kernels/random.ts";
 import { upsampleConv2d } from "../kernels/upsampleConv2d.ts";
+import { EPSILON, LEAKY_RELU, normalizeUnits, Parameters, TANH } from "./learned.ts";
 
 export interface GeneratorShape {
   /** Length L of a latent vector; 256 in the paper. */
@@ -12,6 +12,8 @@ export interface GeneratorShape {
   height: number;
   width: number;
   channels: number;
+  /** What the images are normalized by over the batch: the C channels, or W·C columns and channels. */
+  units: number;
   /** Channels of the feature map that the latents become, and after each doubling but the last; published: [128, 64]. */
   widths: number[];
 }
@@ -23,12 +25,6 @@ export interface Generator {
   images(latents: Tensor): Tensor;
   dispose(): void;
 }
-
-const LEAKY_RELU = { kind: "leakyRelu", alpha: 0.2 } as const;
-const TANH = { kind: "tanh" } as const;
-
-/** PyTorch's default of BatchNorm2d. */
-const EPSILON = 1e-5;
 
 /** Above this many weights in its linear layer the published generator is replaced by a compact one. */
 const MAX_LINEAR_WEIGHTS = 16e6;
@@ -56,7 +52,7 @@ export function generatorWidths(height: number, width: number, latents: number):
  * @param seed The initial weights are drawn from streams `stream(0)`, `stream(1)`, … of this seed.
  */
 export function createGenerator(
-  { latents, height, width, channels, widths }: GeneratorShape,
+  { latents, height, width, channels, units, widths }: GeneratorShape,
   seed: number,
   stream: (index: number) => number,
 ): Generator {
@@ -64,30 +60,25 @@ export function createGenerator(
     number,
     number,
   ];
-  const parameters: Tensor[] = [];
-  const learned = (create: () => Tensor): Tensor => {
-    const parameter = keep(tidy(create));
-    parameters.push(parameter);
-    return parameter;
-  };
-  const uniform = (shape: number[], fanIn: number): Tensor => {
-    const bound = 1 / Math.sqrt(fanIn);
-    return learned(() => randomUniform(shape, seed, stream(parameters.length), -bound, bound));
-  };
-  const norm = (size: number) => ({ gamma: learned(() => ones([size])), beta: learned(() => zeros([size])) });
-
+  const parameters = new Parameters(seed, stream);
   const features = rows * columns * widths[0]!;
-  const linear = { kernel: uniform([latents, features], latents), bias: uniform([features], latents) };
-  const mapNorm = norm(widths[0]!);
+  const linear = {
+    kernel: parameters.uniform([latents, features], latents),
+    bias: parameters.uniform([features], latents),
+  };
+  const mapNorm = parameters.norm(widths[0]!);
   const stages = widths.slice(1).map((to, index) => {
     const from = widths[index]!;
-    return { filter: uniform([3, 3, from, to], 9 * from), ...norm(to) };
+    return { filter: parameters.uniform([3, 3, from, to], 9 * from), ...parameters.norm(to) };
   });
   const from = widths.at(-1)!;
-  const last = { filter: uniform([3, 3, from, channels], 9 * from), bias: uniform([channels], 9 * from) };
+  const last = {
+    filter: parameters.uniform([3, 3, from, channels], 9 * from),
+    bias: parameters.uniform([channels], 9 * from),
+  };
 
   return {
-    parameters,
+    parameters: parameters.all,
     images(z) {
       const flat = scaleShift(matMul(z, linear.kernel), null, linear.bias);
       let x = reshape(flat, [-1, rows, columns, widths[0]!]);
@@ -99,10 +90,8 @@ export function createGenerator(
       if (x.shape[1] !== height || x.shape[2] !== width) {
         x = slice(x, [0, 0, 0, 0], [-1, height, width, channels], [1, 1, 1, 1]);
       }
-      return batchNormTraining(x, null, null, EPSILON);
+      return normalizeUnits(x, units);
     },
-    dispose() {
-      for (const parameter of parameters) parameter.dispose();
-    },
+    dispose: () => parameters.dispose(),
   };
 }

@@ -8,13 +8,17 @@ export interface Target {
   node: string;
   mean: Tensor;
   std: Tensor;
+  /** Factor of its term; 1 as published. */
+  weight: number;
 }
 
 /**
- * Σ over BatchNorms (‖μ − m‖² + ‖σ − s‖²)/C, with m, s the statistics of the BatchNorm's input, plus, for the
- * images themselves, Σ over channels of mean² + (std − 1)², averaged over images: inputs are normalized.
+ * The published statistics loss:
  *
- * @param images [N, H, W, C]
+ * Σ over BatchNorms weight·(‖μ − m‖² + ‖σ − s‖²)/C, with m, s the statistics of the BatchNorm's input, plus, for the
+ * images themselves, Σ over channels of mean² + (std − 1)², averaged over images: they are normalized.
+ *
+ * @param images [G, …, C], normalized: each of G images has statistics over its positions of its own.
  * @param statistics m and s by BatchNorm node.
  * @returns A scalar, differentiable to images and statistics.
  */
@@ -29,9 +33,9 @@ export function statisticsLoss(
     squaredError(mean, zeros(mean.shape), perImage),
     squaredError(std, ones(std.shape), perImage),
   ];
-  for (const target of targets) {
-    const { mean: m, std: s } = statistics.get(target.node)!;
-    terms.push(squaredError(m, target.mean, 1 / m.size), squaredError(s, target.std, 1 / s.size));
+  for (const { node, mean, std, weight } of targets) {
+    const { mean: m, std: s } = statistics.get(node)!;
+    terms.push(squaredError(m, mean, weight / m.size), squaredError(s, std, weight / s.size));
   }
   return sumScalars(terms.map((value) => ({ value, weight: 1 })));
 }

@@ -3,6 +3,7 @@ import { GenieError } from "../errors.ts";
 import type { Images } from "../images.ts";
 import { type Resolved, requireInteger, requireNumber } from "../options.ts";
 import type { LongWork } from "../progress.ts";
+import type { InputRange } from "./inputRange.ts";
 
 /** What is learned: latents and generator (GENIE), the generator alone (as GDFQ), or the pixels (as ZeroQ). */
 export type SynthesisMode = "genie" | "generator" | "pixels";
@@ -20,6 +21,11 @@ export interface SynthesisOptions extends LongWork {
   seed?: number | undefined;
   /** Length of a latent vector. */
   latents?: number | undefined;
+  /**
+   * Mean and standard deviation of the input, by channel or by column; "auto" finds them in the model (see
+   * `estimateInputRange`), {mean: [0, 0, 0], std: [1, 1, 1]} is what the published method assumes.
+   */
+  inputRange?: "auto" | InputRange | undefined;
   /** Initial learning rate of the latents; falls ×0.1 on a plateau of 100 iterations, to 1e-4. */
   latentLearningRate?: number | undefined;
   /** Initial learning rate of the generator; falls ×0.95 every 100 iterations. */
@@ -47,8 +53,10 @@ export function plainSettings({
 
 /** Fills in the defaults. @throws GenieError `invalid-option` naming the option and its range. */
 export function resolveSynthesis(options: SynthesisOptions): ResolvedSynthesis {
-  const resolved = {
-    ...options,
+  const resolved: ResolvedSynthesis = {
+    onProgress: options.onProgress,
+    signal: options.signal,
+    onBatch: options.onBatch,
     images: options.images ?? 1024,
     batchSize: options.batchSize ?? 128,
     iterations: options.iterations ?? 4000,
@@ -56,6 +64,7 @@ export function resolveSynthesis(options: SynthesisOptions): ResolvedSynthesis {
     swing: options.swing ?? true,
     seed: options.seed ?? 0,
     latents: options.latents ?? 256,
+    inputRange: options.inputRange ?? "auto",
     latentLearningRate: options.latentLearningRate ?? 0.1,
     generatorLearningRate: options.generatorLearningRate ?? 0.01,
     pixelLearningRate: options.pixelLearningRate ?? 0.1,

@@ -1,9 +1,19 @@
 /** The frozen teacher: a float model run for the statistics of its BatchNorm inputs, with swing convolution. */
-import type { Tensor } from "@tensorflow/tfjs-core";
+import { keep, type Tensor, tensor1d } from "@tensorflow/tfjs-core";
+import { disposeAll, uploadConstants } from "../engine/feeds.ts";
 import { inferenceAffine, inferenceOps } from "../engine/ops.ts";
-import type { Ops } from "../engine/run.ts";
+import { type Ops, run } from "../engine/run.ts";
+import { affineStart } from "../ir/affine.ts";
+import { requireBatchNorms } from "../ir/batchNorms.ts";
+import type { Graph } from "../ir/graph.ts";
+import { reshape } from "../kernels/layout.ts";
 import { scaleShiftWithStatistics } from "../kernels/normalize.ts";
+import { randomIntegers } from "../kernels/random.ts";
 import { reflectShift } from "../kernels/spatial.ts";
+import { type InputLayout, isVector } from "./inputLayout.ts";
+import { type InputRange, isPublishedRange } from "./inputRange.ts";
+import { statisticsLoss, type Target } from "./loss.ts";
+import { STREAM } from "./source.ts";
 
 /** Per-channel statistics of one BatchNorm's input over N, H, W: mean m and unbiased standard deviation s, [C]. */
 export interface BatchStatistics {
@@ -37,4 +47,59 @@ export function teacherOps(
       return y;
     },
   };
+}
+
+export interface Teacher {
+  /**
+   * Statistics loss of a batch, on the tape, with `swing` offsets drawn from the batch's stream.
+   *
+   * @param images As the network takes them.
+   * @param normalized The same [B, H, W, C], normalized by the input's range.
+   */
+  loss(images: Tensor, normalized: Tensor, seed: number, iteration: number): Tensor;
+  dispose(): void;
+}
+
+/**
+ * The teacher of a network whose input has this range.
+ *
+ * Where the input is not normalized, the BatchNorms in front of the first nonlinearity see values in the input's
+ * units: their terms of the loss are taken relative to their mean variance, lest pixels of 0…255 drown all others.
+ *
+ * @throws GenieError `no-batch-norm`.
+ */
+export function createTeacher(graph: Graph, layout: InputLayout, range: InputRange, swing: boolean): Teacher {
+  const inputUnits = new Set(isPublishedRange(range) ? [] : affineStart(graph).norms.map(({ name }) => name));
+  const targets: Target[] = requireBatchNorms(graph).map(({ name, mean, std }) => ({
+    node: name,
+    mean: keep(tensor1d(mean)),
+    std: keep(tensor1d(std)),
+    weight: inputUnits.has(name) ? std.length / std.reduce((sum, value) => sum + value * value, 0) : 1,
+  }));
+  // What comes after the last BatchNorm does not touch the loss.
+  const last = graph.nodes.findLastIndex((node) => node.op === "batchNorm");
+  const body: Graph = { ...graph, nodes: graph.nodes.slice(0, last + 1), outputs: [] };
+  const constants = uploadConstants(body);
+  return {
+    loss(images, normalized, seed, iteration) {
+      const statistics = new Map<string, { mean: Tensor; std: Tensor }>();
+      const offsets = randomIntegers(2 * body.nodes.length, 3, seed, STREAM.swing(iteration));
+      let drawn = 0;
+      const ops = teacherOps(
+        ({ node, mean, std }) => statistics.set(node, { mean, std }),
+        swing ? () => offsets[drawn++]! : null,
+      );
+      run(body, new Map([...constants, [body.inputs[0]!.name, images]]), { ops });
+      return statisticsLoss(ownStatistics(normalized, layout), targets, statistics);
+    },
+    dispose() {
+      disposeAll(constants.values());
+      disposeAll(targets.flatMap(({ mean, std }) => [mean, std]));
+    },
+  };
+}
+
+/** Images each with statistics over its pixels; vectors have none but over the batch, which becomes one image. */
+function ownStatistics(normalized: Tensor, layout: InputLayout): Tensor {
+  return isVector(layout) ? reshape(normalized, [1, -1, layout.channels]) : normalized;
 }

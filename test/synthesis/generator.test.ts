@@ -19,7 +19,11 @@ describe("generator", () => {
   ])("%i×%i×%i images", (height, width, channels) => {
     const widths = generatorWidths(height, width, 16);
     const before = memory().numTensors;
-    const generator = createGenerator({ latents: 16, height, width, channels, widths }, 1, stream);
+    const generator = createGenerator(
+      { latents: 16, height, width, channels, units: channels, widths },
+      1,
+      stream,
+    );
     const shape: number[] = [];
     tidy(() => {
       shape.push(...generator.images(randomNormal([2, 16], 1, 99)).shape);
@@ -30,7 +34,14 @@ describe("generator", () => {
   });
 
   test("is the published one at 32×32: linear 256 → 128·8·8, 128 → 64 → 3", () => {
-    const shape = { latents: 256, height: 32, width: 32, channels: 3, widths: generatorWidths(32, 32, 256) };
+    const shape = {
+      latents: 256,
+      height: 32,
+      width: 32,
+      channels: 3,
+      units: 3,
+      widths: generatorWidths(32, 32, 256),
+    };
     const generator = createGenerator(shape, 1, stream);
     const linear = 256 * 8192 + 8192;
     const first = 2 * 128 + 9 * 128 * 64 + 2 * 64;
@@ -47,7 +58,7 @@ describe("generator", () => {
   });
 
   test("gives images of mean 0 and variance 1 per channel: its last BatchNorm is without affine", () => {
-    const shape = { latents: 16, height: 12, width: 8, channels: 3, widths: [16, 8] };
+    const shape = { latents: 16, height: 12, width: 8, channels: 3, units: 3, widths: [16, 8] };
     const generator = createGenerator(shape, 1, stream);
     const data = download(() => generator.images(randomNormal([8, 16], 1, 99)));
     generator.dispose();
