@@ -5,7 +5,7 @@ import type { Graph, QuantizedGraph } from "./ir/graph.ts";
 import type { ReconstructionOptions } from "./quantization/options.ts";
 import type { Reconstruction } from "./quantization/reconstruct.ts";
 import type { Quantization, QuantizeOptions } from "./quantize.ts";
-import { openSession, type Session, type SessionOptions } from "./session.ts";
+import { openSession, type Resumable, type Session, type SessionOptions } from "./session.ts";
 import type { SynthesisOptions } from "./synthesis/options.ts";
 
 /**
@@ -20,7 +20,7 @@ import type { SynthesisOptions } from "./synthesis/options.ts";
  */
 export function quantize(
   graph: Graph,
-  options: QuantizeOptions & SessionOptions = {},
+  options: QuantizeOptions & Resumable & SessionOptions = {},
 ): Promise<Quantization> {
   return inSession(options, (session) => session.quantize(graph, options));
 }
@@ -33,7 +33,10 @@ export function quantize(
  *   been given is what is done.
  * @throws GenieError `no-batch-norm`, `invalid-option`, `invalid-model`, `aborted`, `unsupported-runtime`.
  */
-export function synthesize(graph: Graph, options: SynthesisOptions & SessionOptions = {}): Promise<Images> {
+export function synthesize(
+  graph: Graph,
+  options: SynthesisOptions & Resumable & SessionOptions = {},
+): Promise<Images> {
   return inSession(options, (session) => session.synthesize(graph, options));
 }
 
@@ -46,7 +49,7 @@ export function synthesize(graph: Graph, options: SynthesisOptions & SessionOpti
 export function reconstruct(
   graph: Graph,
   images: Images,
-  options: ReconstructionOptions & SessionOptions = {},
+  options: ReconstructionOptions & Resumable & SessionOptions = {},
 ): Promise<Reconstruction> {
   return inSession(options, (session) => session.reconstruct(graph, images, options));
 }

@@ -5,6 +5,9 @@
  * `quantize` is the middle of it in one call. The work is done in workers; `openSession` keeps them for many calls.
  */
 export { evaluate, predict, quantize, reconstruct, synthesize } from "./calls.ts";
+export { browserCheckpoint } from "./checkpoint/browserStore.ts";
+export { fileCheckpoint } from "./checkpoint/fileStore.ts";
+export type { CheckpointStore } from "./checkpoint/store.ts";
 export { type ErrorCode, GenieError } from "./errors.ts";
 export type { EvaluateOptions, Evaluation } from "./evaluate.ts";
 export { type ExportOptions, exportOnnx } from "./formats/onnx/export.ts";
@@ -19,5 +22,5 @@ export type { ReconstructionOptions } from "./quantization/options.ts";
 export type { Reconstruction } from "./quantization/reconstruct.ts";
 export type { BlockReport } from "./quantization/sequence.ts";
 export type { Quantization, QuantizeOptions } from "./quantize.ts";
-export { openSession, type Session, type SessionOptions } from "./session.ts";
+export { openSession, type Resumable, type Session, type SessionOptions } from "./session.ts";
 export type { SynthesisMode, SynthesisOptions } from "./synthesis/options.ts";

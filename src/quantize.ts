@@ -1,11 +1,14 @@
 /** The whole method in one call: images from statistics, then a quantized model from images. */
+import type { CheckpointStore } from "./checkpoint/store.ts";
 import type { Images } from "./images.ts";
 import type { Graph, QuantizedGraph } from "./ir/graph.ts";
 import { type PresetName, presets } from "./presets.ts";
 import type { LongWork } from "./progress.ts";
 import { type ReconstructionOptions, resolveReconstruction } from "./quantization/options.ts";
-import type { Reconstruction } from "./quantization/reconstruct.ts";
+import type { BlockStore, Reconstruction } from "./quantization/reconstruct.ts";
 import type { BlockReport } from "./quantization/sequence.ts";
+import { type Runner, resumeQuantization, resumeReconstruction } from "./resume.ts";
+import type { BatchStore } from "./synthesis/distill.ts";
 import { resolveSynthesis, type SynthesisOptions } from "./synthesis/options.ts";
 
 export interface QuantizeOptions
@@ -32,21 +35,32 @@ export interface Quantization {
 
 /** What does the two stages of the method. */
 export interface Stages {
-  synthesize(graph: Graph, options: SynthesisOptions): Promise<Images>;
-  reconstruct(graph: Graph, images: Images, options: ReconstructionOptions): Promise<Reconstruction>;
+  synthesize(graph: Graph, options: SynthesisOptions, store?: BatchStore): Promise<Images>;
+  reconstruct(
+    graph: Graph,
+    images: Images,
+    options: ReconstructionOptions,
+    store?: BlockStore,
+  ): Promise<Reconstruction>;
 }
 
 /** The images, then the model. @throws GenieError like the stages. */
 export async function quantizeBy(
   stages: Stages,
   graph: Graph,
-  options: QuantizeOptions = {},
+  options: QuantizeOptions,
+  runner: Runner,
+  store: CheckpointStore | undefined,
 ): Promise<Quantization> {
+  const { data } = options;
   const { synthesis, reconstruction } = stageOptions(options);
+  const checkpoint = data
+    ? await resumeReconstruction(store, graph, data, reconstruction, runner)
+    : await resumeQuantization(store, graph, synthesis, reconstruction, runner);
   const started = performance.now();
-  const images = options.data ?? (await stages.synthesize(graph, synthesis));
+  const images = data ?? (await stages.synthesize(graph, synthesis, checkpoint));
   const synthesized = performance.now();
-  const { model, blocks } = await stages.reconstruct(graph, images, reconstruction);
+  const { model, blocks } = await stages.reconstruct(graph, images, reconstruction, checkpoint);
   return {
     model,
     images,

@@ -1,4 +1,5 @@
 /** Where the work is done: in workers, or in the calling thread. */
+import type { CheckpointStore } from "./checkpoint/store.ts";
 import { type EvaluateOptions, type Evaluation, evaluate, predict } from "./evaluate.ts";
 import type { Images } from "./images.ts";
 import type { Graph, QuantizedGraph } from "./ir/graph.ts";
@@ -6,18 +7,23 @@ import type { Binary } from "./kernels/binary.ts";
 import { chooseBinary, initializeKernels } from "./kernels/heap.ts";
 import { requireInteger } from "./options.ts";
 import type { ReconstructionOptions } from "./quantization/options.ts";
-import {
-  type BlockStore,
-  type Reconstruction,
-  reconstruct,
-  reconstructHere,
-} from "./quantization/reconstruct.ts";
-import { type Quantization, type QuantizeOptions, quantizeBy } from "./quantize.ts";
-import { type BatchStore, distillHere, synthesize } from "./synthesis/distill.ts";
+import { type Reconstruction, reconstruct, reconstructHere } from "./quantization/reconstruct.ts";
+import { type Quantization, type QuantizeOptions, quantizeBy, type Stages } from "./quantize.ts";
+import { resumeReconstruction, resumeSynthesis } from "./resume.ts";
+import { distillHere, synthesize } from "./synthesis/distill.ts";
 import type { SynthesisOptions } from "./synthesis/options.ts";
 import { distillIn, predictIn, reconstructIn } from "./workers/parallel.ts";
 import { createPool } from "./workers/pool.ts";
 import { coreCount } from "./workers/runtime.ts";
+
+/** Long work that can go on where it was stopped. */
+export interface Resumable {
+  /**
+   * Where finished batches and blocks are kept (`fileCheckpoint`, `browserCheckpoint`). A run that finds its own
+   * there goes on behind them and ends with the same bits as an unbroken one. It stays until `clear()`.
+   */
+  checkpoint?: CheckpointStore | undefined;
+}
 
 export interface SessionOptions {
   /** Workers that share the work; 0 does it in the calling thread. Default: one a core. */
@@ -30,13 +36,12 @@ export interface SessionOptions {
 export interface Session {
   readonly workers: number;
   readonly binary: Binary;
-  quantize(graph: Graph, options?: QuantizeOptions): Promise<Quantization>;
-  synthesize(graph: Graph, options?: SynthesisOptions, store?: BatchStore): Promise<Images>;
+  quantize(graph: Graph, options?: QuantizeOptions & Resumable): Promise<Quantization>;
+  synthesize(graph: Graph, options?: SynthesisOptions & Resumable): Promise<Images>;
   reconstruct(
     graph: Graph,
     images: Images,
-    options?: ReconstructionOptions,
-    store?: BlockStore,
+    options?: ReconstructionOptions & Resumable,
   ): Promise<Reconstruction>;
   predict(model: Graph | QuantizedGraph, images: Images, options?: EvaluateOptions): Promise<Images>;
   evaluate(
@@ -62,21 +67,35 @@ export async function openSession(options: SessionOptions = {}): Promise<Session
   requireInteger("workers", workers, 0, MAX_WORKERS);
   const binary = await chooseBinary(options.binary);
   const work = workers === 0 ? workHere(binary) : workInWorkers(workers, binary);
-  return { workers, binary, ...work, quantize: (graph, options) => quantizeBy(work, graph, options) };
+  const runner = { workers, binary };
+  return {
+    ...runner,
+    ...work,
+    quantize: (graph, options = {}) => quantizeBy(work, graph, options, runner, options.checkpoint),
+    synthesize: async (graph, options = {}) =>
+      work.synthesize(graph, options, await resumeSynthesis(options.checkpoint, graph, options, runner)),
+    reconstruct: async (graph, images, options = {}) =>
+      work.reconstruct(
+        graph,
+        images,
+        options,
+        await resumeReconstruction(options.checkpoint, graph, images, options, runner),
+      ),
+  };
 }
 
-type Work = Omit<Session, "workers" | "binary" | "quantize">;
+type Work = Stages & Pick<Session, "predict" | "evaluate" | "close">;
 
 function workHere(binary: Binary): Work {
   const start = (): Promise<Binary> => initializeKernels({ binary });
   return {
     async synthesize(graph, options, store) {
       await start();
-      return synthesize(graph, options, distillHere(options?.signal), store);
+      return synthesize(graph, options, distillHere(options.signal), store);
     },
     async reconstruct(graph, images, options, store) {
       await start();
-      return reconstruct(graph, images, options, reconstructHere(options?.signal), store);
+      return reconstruct(graph, images, options, reconstructHere(options.signal), store);
     },
     async predict(model, images, options) {
       await start();
@@ -99,10 +118,9 @@ function workInWorkers(workers: number, binary: Binary): Work {
     return predictIn(pool, model, images, { batchSize, onDone, signal });
   };
   return {
-    synthesize: (graph, options, store) =>
-      synthesize(graph, options, distillIn(pool, options?.signal), store),
+    synthesize: (graph, options, store) => synthesize(graph, options, distillIn(pool, options.signal), store),
     reconstruct: (graph, images, options, store) =>
-      reconstruct(graph, images, options, reconstructIn(pool, options?.signal), store),
+      reconstruct(graph, images, options, reconstructIn(pool, options.signal), store),
     predict: predictThere,
     evaluate: (model, images, labels, options) => evaluate(model, images, labels, options, predictThere),
     close: () => pool.close(),

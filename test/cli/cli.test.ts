@@ -186,16 +186,27 @@ describe.skipIf(process.platform === "win32")("Ctrl-C", () => {
     expect(await written()).toEqual(["fashion.images.npy", "fashion.images.png"]);
   });
 
-  it("keeps the images of quantize, and no model", async () => {
-    const running = start(["quantize", "fashion.onnx", ...tiny, "--iterations", "1000000"], folder);
-    await running.says("batch 2/2");
-    await new Promise((resolve) => setTimeout(resolve, 300));
+  it("keeps what quantize has finished, and goes on behind it with the same bits", async () => {
+    const args = ["quantize", "fashion.onnx", ...tiny, "--iterations", "40", "--workers", "2"];
+    expect((await run([...args, "-o", "unbroken.onnx"], folder)).code).toBe(0);
+    const running = start(args, folder);
+    await running.says("block 1/");
     running.child.kill("SIGINT");
     const { code, stderr } = await running.finished;
     expect(code).toBe(130);
-    expect(stderr).toMatch(/kept 6 finished synthetic images: go on with --data fashion\.w4a4\.images\.npy/);
-    expect(await written()).toEqual(["fashion.w4a4.images.npy"]);
-    expect(readNpy(await readFile(join(folder, "fashion.w4a4.images.npy"))).shape).toEqual([6, 28, 28, 1]);
+    expect(stderr).toMatch(/kept in the folder fashion\.w4a4\.onnx\.checkpoint: the same command goes on/);
+    expect(await written()).toEqual(["fashion.w4a4.onnx.checkpoint", "unbroken.onnx"]);
+    const other = await run([...args, "--seed", "1"], folder);
+    expect(other.code).toBe(2);
+    expect(other.stderr).toMatch(/another run: .*seed 0.*this one is .*seed 1.*--restart/);
+    const resumed = await run(args, folder);
+    expect(resumed.code).toBe(0);
+    expect(resumed.stderr).not.toContain("synthesis");
+    expect(await written()).toEqual(["fashion.w4a4.onnx", "unbroken.onnx"]);
+    const [once, again] = await Promise.all(
+      ["unbroken.onnx", "fashion.w4a4.onnx"].map((name) => readFile(join(folder, name))),
+    );
+    expect(again!.equals(once!)).toBe(true);
   });
 
   it("says when there is nothing to keep", async () => {

@@ -30,7 +30,8 @@ import {
 import { openOutput } from "../output.ts";
 import { createReporter } from "../reporter.ts";
 import { printResult } from "../result.ts";
-import { createCollector, synthesisOptions, writeImages } from "../synthetic.ts";
+import { addResumeFlags, explainResume, openRunFolder, type ResumeFlags } from "../resume.ts";
+import { synthesisOptions } from "../synthetic.ts";
 
 export interface QuantizeFlags
   extends ReportFlags,
@@ -38,7 +39,8 @@ export interface QuantizeFlags
     BitFlags,
     SynthesisFlags,
     PixelOptions,
-    WorkerFlags {
+    WorkerFlags,
+    ResumeFlags {
   output?: string;
   data?: string;
   symmetric?: boolean;
@@ -48,7 +50,8 @@ export interface QuantizeFlags
 const HELP = `
 Without --data, calibration images are synthesized from the statistics in the model's BatchNorms.
 The result is ONNX with QuantizeLinear/DequantizeLinear, opset 21, written whole or not at all.
-Ctrl-C keeps the synthetic images that are finished, in <output>.images.npy, for --data.
+Finished batches of images and finished blocks are kept in the folder <output>.checkpoint until the
+model is written: after Ctrl-C, or a power failure, the same command goes on behind them.
 
 ${presetHelp()}
 Single numbers are overridden by --images, --synthesis-iterations and --iterations. Time grows with
@@ -83,6 +86,7 @@ export function addQuantize(program: Command): void {
   addPixelFlags(command);
   addModelFlags(command);
   addWorkerFlags(command);
+  addResumeFlags(command);
   addReportFlags(command).addHelpText("after", HELP).action(runQuantize);
 }
 
@@ -92,12 +96,11 @@ async function runQuantize(model: string, flags: QuantizeFlags): Promise<void> {
   const output = flags.output ?? `${basename(model, ".onnx")}.w${weightBits}a${activationBits}.onnx`;
   const inputs = data ? [model, data] : [model];
   const file = await openOutput(output, inputs);
-  const kept = data ? undefined : await openOutput(`${output.replace(/\.onnx$/, "")}.images.npy`, inputs);
+  const checkpoint = await openRunFolder(output, flags);
   const graph = await readModel(model, flags.inputShape);
   const images = data ? await readImages(data, graph, pixelOptions(flags)) : undefined;
   const reporter = createReporter(flags);
-  const collector = createCollector();
-  const options = { ...quantizeOptions(flags), data: images, onBatch: collector.onBatch };
+  const options = { ...quantizeOptions(flags), data: images, checkpoint };
   try {
     const result = await interruptible((signal) =>
       quantize(graph, { ...options, workers: flags.workers, onProgress: reporter.onProgress, signal }),
@@ -105,6 +108,7 @@ async function runQuantize(model: string, flags: QuantizeFlags): Promise<void> {
     reporter.close();
     const bytes = exportOnnx(result.model);
     await file.write(bytes);
+    await checkpoint.clear();
     const { synthesis, reconstruction } = result.seconds;
     const count = result.images.shape[0]!;
     printResult(
@@ -138,14 +142,7 @@ async function runQuantize(model: string, flags: QuantizeFlags): Promise<void> {
     );
   } catch (error) {
     reporter.close();
-    if (!(error instanceof GenieError) || error.code !== "aborted") throw error;
-    const finished = collector.finished();
-    if (!kept || !finished) throw new GenieError("aborted", "interrupted; nothing was written");
-    await writeImages(finished, kept);
-    throw new GenieError(
-      "aborted",
-      `interrupted; kept ${finished.shape[0]} finished synthetic images: go on with --data ${kept.path}`,
-    );
+    throw explainResume(error, checkpoint);
   }
 }
 
