@@ -17,8 +17,8 @@ const COLUMN_CORRELATIONS = [0.5, 0.95];
 
 /** Values of a random field: enough for its second moments within a few percent, few enough for a fraction of a second. */
 const FIELD_VALUES = 2 ** 16;
-/** Columns are told apart where that takes at most this many values of probes. */
-const MAX_COLUMN_VALUES = 2 ** 25;
+/** Columns are told apart where their W·C images, one column alive in each, have at most this many values. */
+const MAX_COLUMN_VALUES = 2 ** 20;
 /** Values that go through the network at once. */
 const CHUNK_VALUES = 2 ** 21;
 

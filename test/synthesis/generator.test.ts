@@ -33,6 +33,33 @@ describe("generator", () => {
     expect(memory().numTensors).toBe(before);
   });
 
+  test("gives every size from 10 to 224, square and not", () => {
+    for (let height = 10; height <= 224; height++) {
+      const width = height % 3 ? height : 10 + ((7 * height) % 97);
+      const widths = [4, 4, 2, 2].slice(0, 2 + (height % 3));
+      const shape = { latents: 2, height, width, channels: 1, units: 1, widths };
+      const generator = createGenerator(shape, 1, stream);
+      const data = download(() => generator.images(randomNormal([2, 2], 1, 99)));
+      expect(data.length).toBe(2 * height * width);
+      expect(data.every(Number.isFinite)).toBe(true);
+      generator.dispose();
+    }
+  });
+
+  test("normalizes every column where columns are units", () => {
+    const shape = { latents: 16, height: 12, width: 4, channels: 2, units: 8, widths: [16, 8] };
+    const generator = createGenerator(shape, 1, stream);
+    const data = download(() => generator.images(randomNormal([8, 16], 1, 99)));
+    generator.dispose();
+    for (let unit = 0; unit < 8; unit++) {
+      const values = data.filter((_, i) => i % 8 === unit);
+      const mean = values.reduce((a, b) => a + b, 0) / values.length;
+      const variance = values.reduce((a, b) => a + (b - mean) ** 2, 0) / values.length;
+      expect(mean).toBeCloseTo(0, 5);
+      expect(variance).toBeCloseTo(1, 2);
+    }
+  });
+
   test("is the published one at 32×32: linear 256 → 128·8·8, 128 → 64 → 3", () => {
     const shape = {
       latents: 256,
