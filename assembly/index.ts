@@ -15,6 +15,7 @@ export { adamUpdate } from "./adam";
 export { gather, quantizationScore, valueRange } from "./scalesearch";
 export { matMul, matMulScratch } from "./gemm";
 export { conv2d, conv2dInputGradient, conv2dInputGradientScratch, conv2dScratch, convHeaderBytes } from "./conv2d";
+export { winograd, winogradHeaderBytes, winogradScratch } from "./winograd";
 export { conv2dFilterGradient, conv2dFilterGradientScratch } from "./conv2dFilter";
 export { repeatChannels, sumRepeated } from "./channelRepeat";
 export { depthwise, depthwiseFilterGradient, depthwiseFilterGradientScratch } from "./depthwise";

@@ -4,6 +4,7 @@ import { GenieError } from "../errors.ts";
 import type { Padding } from "../ir/graph.ts";
 import { defineFilterOp } from "./filterOp.ts";
 import { address, emptyTensor, kernels, scratch } from "./heap.ts";
+import { type UnitConvolution, winograd, winogradPays } from "./winograd.ts";
 
 /** Where a filter is applied; [height, width] each. */
 export interface ConvGeometry {
@@ -128,10 +129,31 @@ function sizes({ geometry, xShape, filterShape }: ConvAttributes) {
   ] as const;
 }
 
+/** The sizes of a 3×3 convolution of one group, dilation 1 and stride 1; null for any other. */
+function unitConvolution({ geometry, xShape, filterShape }: ConvAttributes): UnitConvolution | null {
+  const { strides, dilations, padding, groups } = geometry;
+  const [kernelHeight, kernelWidth, , o] = filterShape;
+  const isUnit = groups === 1 && [...strides, ...dilations].every((step) => step === 1);
+  if (!isUnit || kernelHeight !== 3 || kernelWidth !== 3) return null;
+  const [n, h, w, c] = xShape;
+  const [oh, ow] = outputSize(xShape, filterShape, geometry);
+  return { n, h, w, c, o, top: padding.top, left: padding.left, oh, ow };
+}
+
+/** The convolution from y to x that is a convolution's gradient by its input. */
+function transpose({ n, h, w, c, o, top, left, oh, ow }: UnitConvolution): UnitConvolution {
+  return { n, h: oh, w: ow, c: o, o: c, top: 2 - top, left: 2 - left, oh: h, ow: w };
+}
+
 /** The convolution itself, off the tape. */
 export function forward(x: Tensor, filter: Tensor, attributes: ConvAttributes): Tensor {
   const [oh, ow] = outputSize(attributes.xShape, attributes.filterShape, attributes.geometry);
   const y = emptyTensor([attributes.xShape[0], oh, ow, attributes.filterShape[3]]);
+  const unit = unitConvolution(attributes);
+  if (unit && winogradPays(unit)) {
+    winograd(x, filter, y, unit, false);
+    return y;
+  }
   const wasm = kernels();
   const args = sizes(attributes);
   const memory = scratch(wasm.conv2dScratch(scratch(wasm.convHeaderBytes()), ...args));
@@ -142,6 +164,12 @@ export function forward(x: Tensor, filter: Tensor, attributes: ConvAttributes): 
 /** Its gradient by the input, off the tape: the transposed convolution of dy. */
 export function inputGradient(dy: Tensor, filter: Tensor, attributes: ConvAttributes): Tensor {
   const dx = emptyTensor(attributes.xShape);
+  const unit = unitConvolution(attributes);
+  const transposed = unit && transpose(unit);
+  if (transposed && winogradPays(transposed)) {
+    winograd(dy, filter, dx, transposed, true);
+    return dx;
+  }
   const wasm = kernels();
   const args = sizes(attributes);
   const memory = scratch(wasm.conv2dInputGradientScratch(scratch(wasm.convHeaderBytes()), ...args));

@@ -1,0 +1,212 @@
+/**
+ * Operator: 3×3 convolution of stride 1 by Winograd's F(4×4, 3×3), and its gradient by the input, which is one too.
+ *
+ * 36 products a tile, channel and output channel instead of 144. A strip of tiles at a time: transformed, multiplied
+ * as 36 products of matrices [tiles, C]·[C, O], and transformed back, all while it is in L2.
+ */
+import { fill } from "./fill";
+import { setRun, TILE_COLUMNS, TILE_ROWS, Walk, WALK_BYTES } from "./microkernel";
+import { packPanels } from "./packing";
+import { EDGE_BYTES, multiplyRows, packedBytes, rowTableBytes, setRow } from "./tiles";
+import {
+  Factors, FACTORS_BYTES, FILTER_SCRATCH_BYTES, POSITIONS, TILE_IN, TILE_OUT, setFactors, transformFilter, transformInputColumns, transformInputRows,
+  transformOutputColumns, transformOutputRows,
+} from "./winogradTransforms";
+
+/** Bytes of a strip's tiles, both sides of the products: together with the filter they stay in a common L2. */
+const STRIP_BYTES: i32 = 1 << 18;
+/** Fewest tiles of a strip: each reads the whole transformed filter. */
+const MIN_STRIP_TILES: i32 = 16;
+
+/** Keeps the 36 arrays of a transformed filter from falling into the same sets of a cache. */
+const SKEW_BYTES: usize = 64;
+
+const TAPS: i32 = 9;
+
+/** The sizes of one call, and where in its scratch everything is. */
+@unmanaged
+class Plan {
+  tilesH: i32;
+  tilesW: i32;
+  /** Rows of tiles of a strip, of one image or of several. */
+  stripRows: i32;
+  /** Output channels in whole panels. */
+  columns: i32;
+  factors: Factors;
+  walk: Walk;
+  edge: usize;
+  rows: usize;
+  /** A row of zeros, [W, C]: what lies above and below the image. */
+  zeros: usize;
+  /** Where pixels go that lie outside of the output. */
+  nowhere: usize;
+  /** Six rows of a row of tiles, transformed along the height, [6, 4·tilesW + 2, C]. */
+  band: usize;
+  bandRow: usize;
+  /** Four rows of a tile, transformed back along the height, [4, 6, columns]. */
+  outRows: usize;
+  /** Transformed filter, packed: [36] × panels of [C, 8]. */
+  filter: usize;
+  filterBytes: usize;
+  /** Transformed tiles, [tiles, 36, C], and their products with the filter, [tiles, 36, columns]. */
+  tiles: usize;
+  products: usize;
+  end: usize;
+}
+
+const PLAN_BYTES: usize = 96;
+
+// @ts-expect-error: decorator
+@inline
+function align(bytes: usize): usize {
+  return (bytes + 15) & ~15;
+}
+
+function plan(memory: usize, n: i32, w: i32, c: i32, o: i32, oh: i32, ow: i32): Plan {
+  const it = changetype<Plan>(memory);
+  it.tilesH = (oh + TILE_OUT - 1) / TILE_OUT;
+  it.tilesW = (ow + TILE_OUT - 1) / TILE_OUT;
+  it.columns = (o + TILE_COLUMNS - 1) & ~(TILE_COLUMNS - 1);
+  const tileBytes = POSITIONS * (c + it.columns) * 4;
+  const stripTiles = max(MIN_STRIP_TILES, STRIP_BYTES / tileBytes);
+  it.stripRows = min(n * it.tilesH, (stripTiles + it.tilesW - 1) / it.tilesW);
+  const tiles = (it.stripRows * it.tilesW + TILE_ROWS - 1) & ~(TILE_ROWS - 1);
+  it.factors = changetype<Factors>(memory + PLAN_BYTES);
+  it.walk = changetype<Walk>(memory + PLAN_BYTES + FACTORS_BYTES);
+  it.edge = memory + PLAN_BYTES + FACTORS_BYTES + WALK_BYTES;
+  it.rows = it.edge + EDGE_BYTES;
+  it.zeros = it.rows + rowTableBytes(tiles);
+  it.nowhere = it.zeros + align(<usize>(w * c) * 4);
+  it.bandRow = <usize>((TILE_OUT * it.tilesW + TILE_IN - TILE_OUT) * c) * 4;
+  it.band = it.nowhere + <usize>it.columns * 4;
+  it.outRows = it.band + <usize>TILE_IN * it.bandRow;
+  it.filter = it.outRows + <usize>(TILE_OUT * TILE_IN * it.columns) * 4;
+  it.filterBytes = packedBytes(c, o) + SKEW_BYTES;
+  it.tiles = it.filter + <usize>POSITIONS * it.filterBytes;
+  const strip = <usize>(tiles * POSITIONS) * 4;
+  it.products = it.tiles + strip * <usize>c;
+  // The packed taps are there before the first tile.
+  it.end = max(it.products + strip * <usize>it.columns, it.tiles + <usize>TAPS * it.filterBytes + FILTER_SCRATCH_BYTES);
+  return it;
+}
+
+/**
+ * Bytes of scratch that `winograd` needs.
+ *
+ * @param header winogradHeaderBytes() of memory to plan in
+ */
+export function winogradScratch(header: usize, n: i32, w: i32, c: i32, o: i32, oh: i32, ow: i32): usize {
+  return plan(header, n, w, c, o, oh, ow).end - header;
+}
+
+export function winogradHeaderBytes(): usize {
+  return PLAN_BYTES;
+}
+
+/** Packs the nine taps, those of a rotated filter with C and O swapped, and transforms them. */
+function prepareFilter(it: Plan, filter: usize, c: i32, o: i32, isRotated: bool): void {
+  const tapBytes = <usize>(c * o) * 4;
+  const taps = it.tiles;
+  for (let tap = 0; tap < TAPS; tap++) {
+    const to = taps + <usize>tap * it.filterBytes;
+    if (isRotated) packPanels(filter + <usize>(TAPS - 1 - tap) * tapBytes, 4, <usize>c * 4, c, o, to);
+    else packPanels(filter + <usize>tap * tapBytes, <usize>o * 4, 4, c, o, to);
+  }
+  transformFilter(taps, it.filterBytes, it.filter, taps + <usize>TAPS * it.filterBytes);
+}
+
+/** Transforms one row of tiles, whose first input row is `top` of the image at x, to `tiles`. */
+function transformIn(it: Plan, x: usize, h: i32, w: i32, c: i32, top: i32, left: i32, tiles: usize): void {
+  const pixel = <usize>c * 4;
+  const row = <usize>w * pixel;
+  const first = max(0, left);
+  const from = <usize>(first - left) * pixel;
+  const to = <usize>first * pixel;
+  const zeros = it.zeros;
+  const source = x + from;
+  const r0 = <u32>top < <u32>h ? source + <usize>top * row : zeros;
+  const r1 = <u32>(top + 1) < <u32>h ? source + <usize>(top + 1) * row : zeros;
+  const r2 = <u32>(top + 2) < <u32>h ? source + <usize>(top + 2) * row : zeros;
+  const r3 = <u32>(top + 3) < <u32>h ? source + <usize>(top + 3) * row : zeros;
+  const r4 = <u32>(top + 4) < <u32>h ? source + <usize>(top + 4) * row : zeros;
+  const r5 = <u32>(top + 5) < <u32>h ? source + <usize>(top + 5) * row : zeros;
+  if (from < row && to < it.bandRow) {
+    transformInputRows(r0, r1, r2, r3, r4, r5, min(row - from, it.bandRow - to), it.factors, it.band + to, it.bandRow);
+  }
+  let column = it.band;
+  for (let tile = 0; tile < it.tilesW; tile++) {
+    transformInputColumns(column, it.bandRow, pixel, it.factors, tiles);
+    column += <usize>TILE_OUT * pixel;
+    tiles += <usize>POSITIONS * pixel;
+  }
+}
+
+/** Transforms back one row of tiles: `height` ≤ 4 rows of the output at y, of `width` pixels of o channels. */
+function transformOut(it: Plan, products: usize, y: usize, height: i32, width: i32, o: i32): void {
+  const bytes = <usize>o * 4;
+  const pixel = <usize>it.columns * 4;
+  for (let column = 0; column < width; column += TILE_OUT) {
+    transformOutputRows(products, pixel, it.factors, it.outRows);
+    let from = it.outRows;
+    let to = y + <usize>column * bytes;
+    for (let r = 0; r < height; r++) {
+      const y1 = column + 1 < width ? to + bytes : it.nowhere;
+      const y2 = column + 2 < width ? to + 2 * bytes : it.nowhere;
+      const y3 = column + 3 < width ? to + 3 * bytes : it.nowhere;
+      transformOutputColumns(from, pixel, bytes, it.factors, to, y1, y2, y3);
+      from += <usize>TILE_IN * pixel;
+      to += <usize>width * bytes;
+    }
+    products += <usize>POSITIONS * pixel;
+  }
+}
+
+/**
+ * y[n, oh, ow, o] = Σ x[n, oh + kh − top, ow + kw − left, c] · g[kh, kw, c, o], with x = 0 outside. g is `filter`
+ * [3, 3, C, O], or, if `isRotated`, filter [3, 3, O, C] rotated by 180° and transposed: then x is dy, and y is dx of
+ * the convolution that has 2 − top and 2 − left for its padding.
+ *
+ * @param c, o multiples of 4
+ * @param scratch winogradScratch(…) bytes, aligned to 16
+ */
+export function winograd(
+  x: usize, filter: usize, y: usize, scratch: usize,
+  n: i32, h: i32, w: i32, c: i32, o: i32, top: i32, left: i32, oh: i32, ow: i32, isRotated: bool,
+): void {
+  const it = plan(scratch, n, w, c, o, oh, ow);
+  prepareFilter(it, filter, c, o, isRotated);
+  fill(it.zeros, 0, w * c);
+  fill(it.band, 0, <i32>((<usize>TILE_IN * it.bandRow) >> 2));
+  setFactors(it.factors);
+  setRun(it.walk, c, 4);
+  const tileIn = <usize>(POSITIONS * c) * 4;
+  const tileOut = <usize>(POSITIONS * it.columns) * 4;
+  const most = (it.stripRows * it.tilesW + TILE_ROWS - 1) & ~(TILE_ROWS - 1);
+  for (let tile = 0; tile < most; tile++) setRow(it.rows, tile, <usize>tile * tileIn, <usize>tile * tileOut);
+  const xImage = <usize>(h * w * c) * 4;
+  const yRow = <usize>(ow * o) * 4;
+  const total = n * it.tilesH;
+  for (let strip = 0; strip < total; strip += it.stripRows) {
+    const count = min(it.stripRows, total - strip);
+    for (let r = 0; r < count; r++) {
+      const image = (strip + r) / it.tilesH;
+      const row = (strip + r - image * it.tilesH) * TILE_OUT;
+      const tiles = it.tiles + <usize>(r * it.tilesW) * tileIn;
+      transformIn(it, x + <usize>image * xImage, h, w, c, row - top, left, tiles);
+    }
+    // Rows that fill up the last four hold what was there before, and nobody reads their products.
+    const tiles = (count * it.tilesW + TILE_ROWS - 1) & ~(TILE_ROWS - 1);
+    for (let position = 0; position < POSITIONS; position++) {
+      multiplyRows(
+        it.rows, tiles, it.tiles + <usize>(position * c) * 4, it.walk, it.filter + <usize>position * it.filterBytes, c,
+        it.products + <usize>(position * it.columns) * 4, it.columns, false, it.edge,
+      );
+    }
+    for (let r = 0; r < count; r++) {
+      const image = (strip + r) / it.tilesH;
+      const row = (strip + r - image * it.tilesH) * TILE_OUT;
+      const products = it.products + <usize>(r * it.tilesW) * tileOut;
+      transformOut(it, products, y + <usize>(image * oh + row) * yRow, min(TILE_OUT, oh - row), ow, o);
+    }
+  }
+}

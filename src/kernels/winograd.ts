@@ -1,0 +1,59 @@
+/** 3×3 convolutions of stride 1 by Winograd's F(4×4, 3×3): a quarter of the multiply-adds (Lavin & Gray 2016). */
+import type { Tensor } from "@tensorflow/tfjs-core";
+import { address, kernels, scratch } from "./heap.ts";
+
+/** A convolution with one group, dilation 1 and stride 1 of x [N, H, W, C] to y [N, OH, OW, O]. */
+export interface UnitConvolution {
+  n: number;
+  h: number;
+  w: number;
+  c: number;
+  o: number;
+  /** Rows and columns of zeros before the input; negative where the first ones are skipped. */
+  top: number;
+  left: number;
+  oh: number;
+  ow: number;
+}
+
+/** Outputs of a tile along an axis. */
+const TILE = 4;
+/** The kernel's vectors are of four channels. */
+const LANES = 4;
+/** Below this many pairs of channels the transforms cost more than the products that they save: 8·8 does, 4·32 not. */
+const MIN_CHANNEL_PAIRS = 128;
+/** What a tile costs, its transforms included, in multiply-adds for each pair of channels; direct convolution takes 144. */
+const TILE_COST = 52;
+/** What the transform of the filter costs, in the same unit: as much as about six tiles. */
+const FILTER_COST = 300;
+
+/** Whether Winograd's algorithm can do this convolution and is faster than the direct one: see bench/README.md. */
+export function winogradPays({ n, c, o, oh, ow }: UnitConvolution): boolean {
+  const tiles = n * Math.ceil(oh / TILE) * Math.ceil(ow / TILE);
+  return (
+    c % LANES === 0 &&
+    o % LANES === 0 &&
+    c * o >= MIN_CHANNEL_PAIRS &&
+    9 * n * oh * ow >= TILE_COST * tiles + FILTER_COST
+  );
+}
+
+/**
+ * y[n, oh, ow, o] = Σ x[n, oh + kh − top, ow + kw − left, c] · g[kh, kw, c, o], with x = 0 outside.
+ *
+ * Rounding errors are about twice those of a direct sum: the transforms are not exact. Transforming the filter takes
+ * less than a percent of a call on a batch of images, so nothing is kept between calls.
+ *
+ * @param filter g, or, if `isRotated`, the filter [3, 3, O, C] that rotated by 180° and transposed is g.
+ */
+export function winograd(
+  x: Tensor,
+  filter: Tensor,
+  y: Tensor,
+  { n, h, w, c, o, top, left, oh, ow }: UnitConvolution,
+  isRotated: boolean,
+): void {
+  const wasm = kernels();
+  const memory = scratch(wasm.winogradScratch(scratch(wasm.winogradHeaderBytes()), n, w, c, o, oh, ow));
+  wasm.winograd(address(x), address(filter), address(y), memory, n, h, w, c, o, top, left, oh, ow, isRotated);
+}
