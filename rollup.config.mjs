@@ -9,6 +9,7 @@ import { nodeResolve } from "@rollup/plugin-node-resolve";
 import { importMetaAssets } from "@web/rollup-plugin-import-meta-assets";
 import esbuild from "rollup-plugin-esbuild";
 import { declarations } from "./rollup/declarations.mjs";
+import { literalFileUrls, noLeftovers } from "./rollup/files.mjs";
 import { licenses } from "./rollup/licenses.mjs";
 import { tfjsForEveryRuntime } from "./rollup/tfjs.mjs";
 
@@ -36,10 +37,12 @@ export default {
     nodeResolve({ preferBuiltins: true }),
     // seedrandom asks for Node's crypto and does without.
     commonjs({ ignore: ["crypto"] }),
-    esbuild({ target: "es2022" }),
+    esbuild({ target: "es2022", minify: true }),
     // The worker is an entry, not a file to be copied.
     importMetaAssets({ exclude: "src/workers/**" }),
+    literalFileUrls(),
     executable("cli.js"),
+    noLeftovers({ kept: "types" }),
     licenses("THIRD-PARTY-LICENSES.txt"),
     declarations({ entry: "index.d.ts", emitted: "build/types", to: "dist/types" }),
   ],

@@ -1,0 +1,29 @@
+import { readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+
+/**
+ * Names the files beside a bundle the way bundlers look for them: `new URL("./assets/x.wasm", import.meta.url)`.
+ * What stands in the code until then is `new URL(reference)`, by importMetaAssets: both arguments are filled in.
+ */
+export function literalFileUrls() {
+  return {
+    name: "literal-file-urls",
+    resolveFileUrl: ({ relativePath }) => `"./${relativePath}", import.meta.url`,
+  };
+}
+
+/** Removes what an earlier build left in the output folder, all but `kept`: it would be packed. */
+export function noLeftovers({ kept }) {
+  return {
+    name: "no-leftovers",
+    async writeBundle({ dir }, bundle) {
+      const entries = await readdir(dir, { recursive: true, withFileTypes: true });
+      const files = entries
+        .filter((entry) => entry.isFile())
+        .map(({ parentPath, name }) => join(parentPath, name));
+      const written = new Set(Object.keys(bundle).map((fileName) => join(dir, fileName)));
+      const old = files.filter((file) => !written.has(file) && !file.startsWith(join(dir, kept)));
+      await Promise.all(old.map((file) => rm(file)));
+    },
+  };
+}
