@@ -35,8 +35,8 @@ export default {
   plugins: [
     tfjsForEveryRuntime(),
     nodeResolve({ preferBuiltins: true }),
-    // seedrandom asks for Node's crypto and does without.
-    commonjs({ ignore: ["crypto"] }),
+    // What tfjs would ask Node for, and does without.
+    commonjs({ ignore: ["crypto", "fs", "path"] }),
     esbuild({ target: "es2022", minify: true }),
     // The worker is an entry, not a file to be copied.
     importMetaAssets({ exclude: "src/workers/**" }),

@@ -1,0 +1,63 @@
+/**
+ * `npm run test:matrix [-- --images N --demo --json]`: ResNet-20 at W4A4 `fast`, with the packed package, in every
+ * runtime × binary × number of workers: time, accuracy on the first N test images and SHA-256 of the weights.
+ * `--demo` takes the small model of this repository instead. Exit code 1 if runtimes disagree on a bit.
+ */
+import { parseArgs } from "node:util";
+import { formatTable } from "../../src/report/format.ts";
+import { installPackage } from "./consumer.ts";
+import { demoTask, hasResnet20, resnet20Task } from "./jobs.ts";
+import { type Cell, differences, runMatrix } from "./matrix.ts";
+import { openRuntimes } from "./runtimes/index.ts";
+
+const { values: flags } = parseArgs({
+  options: {
+    images: { type: "string", default: "5000" },
+    demo: { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
+  },
+});
+if (!flags.demo && !hasResnet20()) throw new Error("ResNet-20 is missing: ../shared/zoo and ../shared/data");
+
+const consumer = await installPackage();
+const runtimes = await openRuntimes(consumer);
+try {
+  const task = flags.demo ? await demoTask(consumer) : await resnet20Task(consumer, Number(flags.images));
+  const cells = await runMatrix(runtimes, task, (cell) => console.error(row(cell).join("  ")));
+  const disagreements = differences(cells);
+  if (flags.json) {
+    console.log(JSON.stringify({ cells, disagreements }, null, 2));
+  } else {
+    const header = ["runtime", "binary", "workers", "seconds", "top-1", "images", "weights", "file", "pause"];
+    console.log(formatTable(header, cells.map(row)));
+    console.log(disagreements.join("\n") || "every runtime gives the same bits");
+  }
+  process.exitCode = disagreements.length > 0 ? 1 : 0;
+} finally {
+  await Promise.all(runtimes.map((runtime) => runtime.close()));
+  await consumer.remove();
+}
+
+function row({
+  runtime,
+  binary,
+  workers,
+  seconds,
+  top1,
+  count,
+  weights,
+  file,
+  longestPause,
+}: Cell): string[] {
+  return [
+    runtime,
+    binary,
+    String(workers),
+    seconds.toFixed(1),
+    `${(100 * top1).toFixed(2)} %`,
+    String(count),
+    weights.slice(0, 12),
+    file.slice(0, 12),
+    `${longestPause.toFixed(0)} ms`,
+  ];
+}
