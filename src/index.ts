@@ -23,4 +23,11 @@ export type { Reconstruction } from "./quantization/reconstruct.ts";
 export type { BlockReport } from "./quantization/sequence.ts";
 export type { Quantization, QuantizeOptions } from "./quantize.ts";
 export { openSession, type Resumable, type Session, type SessionOptions } from "./session.ts";
+export {
+  findInputRange,
+  noiseImages,
+  type StatisticsDistance,
+  statisticsDistance,
+} from "./synthesis/distance.ts";
+export type { InputRange } from "./synthesis/inputRange.ts";
 export type { SynthesisMode, SynthesisOptions } from "./synthesis/options.ts";

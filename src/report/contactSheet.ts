@@ -24,21 +24,21 @@ export interface ContactSheetOptions {
 type Tone = (value: number, channel: number) => number;
 
 /**
- * Draws images [N, H, W, C] in a near-square grid. One and three channels are shown as gray and colour; of other
+ * Draws images [N, H, W, C], [N, H, W] or vectors [N, F] in a near-square grid. One and three channels are shown as gray and colour; of other
  * counts every channel is a gray tile of its own.
  *
  * Values become 255·(value·std + mean) where `mean` or `std` is given, else black and white are the 1st and the
  * 99th percentile of the sheet.
  *
  * @returns A PNG file.
- * @throws GenieError `invalid-data` if the images are not [N, H, W, C] with at least one image.
+ * @throws GenieError `invalid-data` if the images are of another rank, or none.
  */
 export function contactSheet(
   images: Images,
   { limit = 64, mean, std }: ContactSheetOptions = {},
 ): Uint8Array {
-  const [count, height, width, channels] = images.shape;
-  if (images.shape.length !== 4 || !count || !height || !width || !channels) {
+  const [count, height, width, channels] = imageShape(images.shape);
+  if (!count || !height || !width || !channels) {
     throw new GenieError("invalid-data", `a contact sheet shows images [N, H, W, C], not [${images.shape}]`);
   }
   const depth = channels === 3 ? 3 : 1;
@@ -47,7 +47,8 @@ export function contactSheet(
   const shown = images.data.subarray(0, Math.ceil(tiles / tilesPerImage) * height * width * channels);
   const tone = mean || std ? denormalize(mean ?? [0], std ?? [1]) : stretch(shown);
 
-  const zoom = Math.ceil(TILE_SIDE / Math.min(height, width));
+  // A row is a strip: it need not be as high as an image.
+  const zoom = Math.ceil(TILE_SIDE / (height === 1 ? width : Math.min(height, width)));
   const columns = Math.ceil(Math.sqrt(tiles));
   const rows = Math.ceil(tiles / columns);
   const sheetWidth = columns * (width * zoom + GAP) + GAP;
@@ -70,6 +71,12 @@ export function contactSheet(
   }
   const data = new Uint8Array(sheet.buffer);
   return encode({ width: sheetWidth, height: sheetHeight, data, channels: depth, depth: 8 });
+}
+
+/** [N, H, W] as images of one channel, [N, F] as images of one row. */
+function imageShape(shape: readonly number[]): readonly number[] {
+  if (shape.length === 3) return [...shape, 1];
+  return shape.length === 2 ? [shape[0]!, 1, shape[1]!, 1] : shape.length === 4 ? shape : [];
 }
 
 function denormalize(mean: readonly number[], std: readonly number[]): Tone {

@@ -25,6 +25,11 @@ describe("contactSheet", () => {
     expect([png.width, png.height, png.channels]).toEqual([columns * 66 + 2, rows * 66 + 2, 3]);
   });
 
+  it("shows spectrograms without a channel axis, and vectors as strips", () => {
+    expect(decode(contactSheet(ramp([4, 32, 32])))).toMatchObject({ width: 134, height: 134, channels: 1 });
+    expect(decode(contactSheet(ramp([4, 640])))).toMatchObject({ width: 1286, height: 8, channels: 1 });
+  });
+
   it("shows pixels as they were before normalization", () => {
     const pixels = [0, 51, 102, 255, 10, 20, 30, 40, 200, 210, 220, 230];
     const mean = [0.5, 0.4, 0.3];
@@ -68,7 +73,7 @@ describe("contactSheet", () => {
     expect(at(png, 40, 40)).toEqual([128]);
   });
 
-  it.each([[[0, 8, 8, 3]], [[4, 10]], [[1, 8, 8]]])("refuses shape %j", (shape) => {
+  it.each([[[0, 8, 8, 3]], [[0, 10]], [[4]], [[1, 2, 8, 8, 1]]])("refuses shape %j", (shape) => {
     expect(() => contactSheet(ramp(shape))).toThrow(/contact sheet/);
   });
 });

@@ -4,8 +4,11 @@ import type { Command } from "commander";
 import { synthesize } from "../../calls.ts";
 import { GenieError } from "../../errors.ts";
 import type { Images } from "../../images.ts";
+import type { Graph } from "../../ir/graph.ts";
 import { presets } from "../../presets.ts";
+import { formatDistances } from "../../report/distances.ts";
 import { formatSeconds } from "../../report/format.ts";
+import { noiseImages, type StatisticsDistance, statisticsDistance } from "../../synthesis/distance.ts";
 import { readModel } from "../input.ts";
 import { interruptible } from "../interrupt.ts";
 import {
@@ -33,7 +36,7 @@ interface SynthesizeFlags extends ReportFlags, ModelFlags, SynthesisFlags, Worke
 }
 
 const HELP = `
-Writes <model>.images.npy, float32 [N, H, W, C] normalized as the model expects its input, which
+Writes <model>.images.npy, float32 [N, H, W, C] in the range that the model expects its input in, which
 \`quantize --data\` reads, and <model>.images.png, the first 64 of them to look at. Ctrl-C keeps
 the batches that are finished.
 
@@ -42,8 +45,13 @@ ${presetHelp()}
 Example:
   genie-wasm synthesize resnet.onnx --images 256 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
 
---json: {"command", "model", "output", "contactSheet", "images", "shape", "loss", "seconds"}
+--json: {"command", "model", "output", "contactSheet", "images", "shape", "loss", "seconds",
+  "distances": {"noise", "images"}}, each [{"layer", "mean", "std"}]: how far means and standard
+  deviations at every BatchNorm are from the model's, in its standard deviations
 `;
+
+/** Images whose distance is shown: more say no more. */
+const MEASURED_IMAGES = 256;
 
 export function addSynthesize(program: Command): void {
   const command = program
@@ -95,6 +103,7 @@ async function runSynthesize(model: string, flags: SynthesizeFlags & { iteration
     await write(images);
     const seconds = (performance.now() - started) / 1000;
     const { shape } = images;
+    const distances = await measure(graph, images);
     printResult(
       {
         command: "synthesize",
@@ -105,8 +114,10 @@ async function runSynthesize(model: string, flags: SynthesizeFlags & { iteration
         shape,
         loss,
         seconds,
+        distances,
       },
       () =>
+        `${formatDistances(distances.noise, distances.images)}\n\n` +
         `wrote ${npy.path}: ${shape[0]} images [${shape.slice(1).join(", ")}] in ${formatSeconds(seconds)}\n` +
         `wrote ${sheet.path}: look at it`,
       flags,
@@ -122,4 +133,18 @@ async function runSynthesize(model: string, flags: SynthesizeFlags & { iteration
       `interrupted; kept ${images.shape[0]} finished images in ${npy.path} and ${sheet.path}`,
     );
   }
+}
+
+/** How well the statistics of the first images match the model's, beside noise in the same range. */
+async function measure(
+  graph: Graph,
+  { shape, data }: Images,
+): Promise<{ noise: StatisticsDistance[]; images: StatisticsDistance[] }> {
+  const [total, ...imageShape] = shape;
+  const count = Math.min(total!, MEASURED_IMAGES);
+  const first = { shape: [count, ...imageShape], data: data.subarray(0, (data.length / total!) * count) };
+  return {
+    noise: await statisticsDistance(graph, await noiseImages(graph, count)),
+    images: await statisticsDistance(graph, first),
+  };
 }
