@@ -7,6 +7,14 @@
  */
 import { fourPixelsProducts, onePixelProducts } from "./depthwiseFilterMicrokernel";
 import { fourPixels, onePixel, Taps, TAPS_BYTES } from "./depthwiseMicrokernel";
+import {
+  DEPTHWISE_3X3_SCRATCH,
+  depthwise3x3,
+  depthwise3x3FilterGradient,
+  depthwise3x3InputGradient,
+  is3x3,
+  is3x3InputGradient,
+} from "./depthwise3x3";
 import { ceilDivide, floorDivide } from "./division";
 import { fill } from "./fill";
 import { touch } from "./packing";
@@ -54,7 +62,7 @@ function tapsInside(reach: Reach, first: i32, before: i32): i32 {
 
 /** Bytes of scratch that `depthwise` and `depthwiseInputGradient` need. */
 export function depthwiseScratch(): usize {
-  return TAPS_BYTES + 2 * REACH_BYTES + 2 * PHASE_BYTES;
+  return max(TAPS_BYTES + 2 * REACH_BYTES + 2 * PHASE_BYTES, DEPTHWISE_3X3_SCRATCH);
 }
 
 /**
@@ -67,6 +75,10 @@ export function depthwise(
   n: i32, h: i32, w: i32, c: i32, kh: i32, kw: i32,
   sh: i32, sw: i32, dh: i32, dw: i32, top: i32, left: i32, oh: i32, ow: i32,
 ): void {
+  if (is3x3(c, kh, kw, sw, dh, dw, w, left, ow)) {
+    depthwise3x3(x, filter, y, scratch, n, h, w, c, sh, sw, top, left, oh, ow);
+    return;
+  }
   eachRow(x, filter, y, scratch, n, h, w, c, kh, kw, sh, sw, dh, dw, top, left, oh, ow, false);
 }
 
@@ -86,11 +98,13 @@ export function depthwiseFilterGradient(
   sh: i32, sw: i32, dh: i32, dw: i32, top: i32, left: i32, oh: i32, ow: i32,
 ): void {
   const sums = scratch + depthwiseScratch();
+  const isFast = is3x3(c, kh, kw, sw, dh, dw, w, left, ow);
   fill(dFilter, 0, kh * kw * c);
   for (let image = 0; image < n; image++) {
     // Sums by image keep the rounding errors of long sums down.
     fill(sums, 0, kh * kw * c);
-    eachRow(x, sums, dy, scratch, 1, h, w, c, kh, kw, sh, sw, dh, dw, top, left, oh, ow, true);
+    if (isFast) depthwise3x3FilterGradient(x, dy, sums, scratch, h, w, c, sh, sw, top, left, oh, ow);
+    else eachRow(x, sums, dy, scratch, 1, h, w, c, kh, kw, sh, sw, dh, dw, top, left, oh, ow, true);
     addTo(dFilter, sums, kh * kw * c);
     x += <usize>(h * w) * c * 4;
     dy += <usize>(oh * ow) * c * 4;
@@ -108,6 +122,10 @@ export function depthwiseInputGradient(
   n: i32, h: i32, w: i32, c: i32, kh: i32, kw: i32,
   sh: i32, sw: i32, dh: i32, dw: i32, top: i32, left: i32, oh: i32, ow: i32,
 ): void {
+  if (is3x3InputGradient(c, kh, kw, sh, sw, dh, dw, w, left, ow)) {
+    depthwise3x3InputGradient(dy, filter, dx, scratch, n, h, w, c, sh, top, left, oh, ow);
+    return;
+  }
   const taps = changetype<Taps>(scratch);
   const verticalReach = changetype<Reach>(scratch + TAPS_BYTES);
   const horizontalReach = changetype<Reach>(scratch + TAPS_BYTES + REACH_BYTES);

@@ -106,6 +106,25 @@ describe.each<Binary>(["baseline", "relaxed"])("depthwiseConv2d, %s", (binary) =
     );
   });
 
+  it("equals the definition for 3×3 filters of stride 1 and 2 however little is padded", () => {
+    const stride = fc.integer({ min: 1, max: 2 });
+    const border = fc.integer({ min: 0, max: 2 });
+    const size = fc.integer({ min: 1, max: 9 });
+    const sizes = fc.record({ n: stride, c: fc.integer({ min: 4, max: 13 }), h: size, w: size });
+    const geometry = fc.record({
+      strides: fc.tuple(stride, stride),
+      padding: fc.record({ top: border, bottom: border, left: border, right: border }),
+    });
+    fc.assert(
+      fc.property(sizes, geometry, (rest, { strides, padding }) => {
+        const convolution = depthwiseCase({ ...rest, strides, padding });
+        fc.pre(Math.min(...outputSize(convolution)) >= 1);
+        compare(convolution);
+      }),
+      { numRuns: 300, seed: 20261123 },
+    );
+  });
+
   it("has the gradient by the input alone when the filter is frozen", () => {
     const convolution = depthwiseCase({ c: 4 });
     const x = tensor4d(noise(2 * 7 * 6 * 4, 1), [2, 7, 6, 4]);

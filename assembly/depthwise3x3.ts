@@ -1,0 +1,140 @@
+/**
+ * Operator: depthwise convolution with a 3×3 filter, dilation 1, stride 1 or 2 across, and its gradients: nearly all
+ * depthwise convolutions that there are. `depthwise.ts` has the others.
+ *
+ * Micro-kernels walk rows, four channels at a time, through pixels that lie far apart: no prefetcher of the hardware
+ * follows. So the image comes in strips that the second-level cache holds, each read in order before it is worked on.
+ */
+import { spreadByTwo } from "./depthwise3x3InputMicrokernel";
+import { sumByOne, sumByTwo } from "./depthwise3x3FilterMicrokernel";
+import { slideByOne, slideByTwo } from "./depthwise3x3Microkernel";
+import { Window, WINDOW_BYTES } from "./depthwise3x3Window";
+import { touch } from "./packing";
+
+/** What a strip reads: a fraction of the second-level cache (0.5 MB and more), which holds its outputs too. */
+const STRIP_BYTES: usize = 131072;
+
+/** Bytes of scratch for each function here. */
+export const DEPTHWISE_3X3_SCRATCH: usize = WINDOW_BYTES + 16;
+
+/** Whether `depthwise3x3` and `depthwise3x3FilterGradient` can do it. */
+export function is3x3(c: i32, kh: i32, kw: i32, sw: i32, dh: i32, dw: i32, w: i32, left: i32, ow: i32): bool {
+  if (c < 4 || kh != 3 || kw != 3 || dh != 1 || dw != 1) return false;
+  if (sw == 1) return left <= 2;
+  return sw == 2 && left <= 1 && 2 * ow - left <= w;
+}
+
+/** Whether `depthwise3x3InputGradient` can do it. */
+export function is3x3InputGradient(
+  c: i32, kh: i32, kw: i32, sh: i32, sw: i32, dh: i32, dw: i32, w: i32, left: i32, ow: i32,
+): bool {
+  if (c < 4 || kh != 3 || kw != 3 || dh != 1 || dw != 1 || sh != sw) return false;
+  if (sw == 1) return left <= 2;
+  return sw == 2 && left <= 1 && w - 1 + left <= 2 * ow;
+}
+
+/** As `depthwise` of `depthwise.ts`. */
+export function depthwise3x3(
+  x: usize, filter: usize, y: usize, scratch: usize,
+  n: i32, h: i32, w: i32, c: i32, sh: i32, sw: i32, top: i32, left: i32, oh: i32, ow: i32,
+): void {
+  const at = changetype<Window>(scratch);
+  setWindow(at, scratch, h, w, ow, c, sh, top, left);
+  eachStrip(sw == 1 ? SLIDE_BY_ONE : SLIDE_BY_TWO, at, x, filter, y, n, oh, <usize>sh * at.inputRow);
+}
+
+/** As `depthwiseInputGradient` of `depthwise.ts`, of which stride 1 is the convolution with the rotated filter. */
+export function depthwise3x3InputGradient(
+  dy: usize, filter: usize, dx: usize, scratch: usize,
+  n: i32, h: i32, w: i32, c: i32, sh: i32, top: i32, left: i32, oh: i32, ow: i32,
+): void {
+  const at = changetype<Window>(scratch);
+  if (sh == 2) {
+    setWindow(at, scratch, oh, ow, w, c, 2, top, left);
+    eachStrip(SPREAD_BY_TWO, at, dy, filter, dx, n, h, at.inputRow >> 1);
+    return;
+  }
+  setWindow(at, scratch, oh, ow, w, c, 1, 2 - top, 2 - left);
+  const last = filter + 2 * (at.filterRow + at.filterColumn);
+  at.filterRow = -at.filterRow;
+  at.filterColumn = -at.filterColumn;
+  eachStrip(SLIDE_BY_ONE, at, dy, last, dx, n, h, at.inputRow);
+}
+
+/** Adds one image's gradient by the filter to `sums` [3, 3, C]. */
+export function depthwise3x3FilterGradient(
+  x: usize, dy: usize, sums: usize, scratch: usize,
+  h: i32, w: i32, c: i32, sh: i32, sw: i32, top: i32, left: i32, oh: i32, ow: i32,
+): void {
+  const at = changetype<Window>(scratch);
+  setWindow(at, scratch, h, w, ow, c, sh, top, left);
+  const kind = sw == 1 ? SUM_BY_ONE : SUM_BY_TWO;
+  eachStrip(kind, at, x, sums, dy, 1, oh, <usize>sh * at.inputRow + at.outputRow);
+}
+
+// The micro-kernels.
+const SLIDE_BY_ONE: i32 = 0;
+const SLIDE_BY_TWO: i32 = 1;
+const SPREAD_BY_TWO: i32 = 2;
+const SUM_BY_ONE: i32 = 3;
+const SUM_BY_TWO: i32 = 4;
+
+function setWindow(
+  at: Window, scratch: usize, height: i32, width: i32, outputWidth: i32, c: i32, stride: i32, top: i32, left: i32,
+): void {
+  at.pixel = <usize>c << 2;
+  at.inputRow = <usize>width * at.pixel;
+  at.height = height;
+  at.width = width;
+  at.outputRow = <usize>outputWidth * at.pixel;
+  at.outputWidth = outputWidth;
+  at.top = top;
+  at.left = left;
+  at.stride = stride;
+  at.filterRow = 3 * at.pixel;
+  at.filterColumn = at.pixel;
+  at.zeros = scratch + WINDOW_BYTES;
+  v128.store(at.zeros, f32x4.splat(0));
+}
+
+/** All rows of all images; `read` bytes are read for each row that is walked. */
+function eachStrip(
+  kernel: i32, at: Window, input: usize, filter: usize, output: usize, n: i32, rows: i32, read: usize,
+): void {
+  const strip = max(1, <i32>(STRIP_BYTES / max(read, 1)));
+  const isSum = kernel >= SUM_BY_ONE;
+  for (let image = 0; image < n; image++) {
+    let near = 0;
+    for (let r = 0; r < rows; r += strip) {
+      const to = min(rows, r + strip);
+      const last = kernel == SPREAD_BY_TWO ? (to - 1 + at.top) >> 1 : (to - 1) * at.stride - at.top + 2;
+      const end = max(near, min(at.height, last + 1));
+      at.touched = touch(input + <usize>near * at.inputRow, <usize>(end - near) * at.inputRow);
+      near = end;
+      if (isSum) at.touched = touch(output + <usize>r * at.outputRow, <usize>(to - r) * at.outputRow);
+      for (let channel: usize = 0; channel < at.pixel; channel += 16) {
+        // The last vector overlaps the one before if the channels are no multiple of four.
+        const offset = min(channel, at.pixel - 16);
+        at.repeated = <i32>(channel - offset) >> 2;
+        at.input = input + offset;
+        at.output = output + offset;
+        at.filter = filter + offset;
+        walk(kernel, at, r, to);
+      }
+    }
+    input += <usize>at.height * at.inputRow;
+    output += <usize>rows * at.outputRow;
+  }
+}
+
+// @ts-expect-error: decorator
+@inline
+function walk(kernel: i32, at: Window, from: i32, to: i32): void {
+  switch (kernel) {
+    case SLIDE_BY_ONE: slideByOne(at, from, to); break;
+    case SLIDE_BY_TWO: slideByTwo(at, from, to); break;
+    case SPREAD_BY_TWO: spreadByTwo(at, from, to); break;
+    case SUM_BY_ONE: sumByOne(at, from, to); break;
+    default: sumByTwo(at, from, to);
+  }
+}
