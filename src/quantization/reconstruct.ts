@@ -5,6 +5,7 @@ import type { Images } from "../images.ts";
 import { findBlocks } from "../ir/blocks.ts";
 import { foldBatchNorm } from "../ir/foldBatchNorm.ts";
 import type { Graph, QuantizedGraph } from "../ir/graph.ts";
+import { upToScores } from "../ir/scores.ts";
 import { initializeKernels } from "../kernels/heap.ts";
 import { createBreather } from "../progress.ts";
 import { plainSettings, type ReconstructionOptions, resolveReconstruction } from "./options.ts";
@@ -64,7 +65,7 @@ export async function reconstruct(
   const settings = plainSettings(resolved);
   requireFitting(images, graph);
   const folded = foldBatchNorm(graph);
-  const blocks = findBlocks(withoutSoftmax(folded));
+  const blocks = findBlocks(upToScores(folded));
   const results: BlockResult[] = [];
   for (let index = 0; index < blocks.length; index++) {
     const kept = await store?.block(index);
@@ -101,16 +102,6 @@ export async function reconstruct(
     model,
     blocks: results.map(({ weights, activations, ...report }) => report),
   };
-}
-
-/**
- * The network up to its scores: a block is trained to give scores and not probabilities, whose differences vanish
- * where the softmax saturates.
- */
-function withoutSoftmax(graph: Graph): Graph {
-  const last = graph.nodes.at(-1);
-  if (last?.op !== "softmax" || last.output !== graph.outputs[0]) return graph;
-  return { ...graph, nodes: graph.nodes.slice(0, -1), outputs: [last.inputs[0]!] };
 }
 
 function requireFitting(images: Images, graph: Graph): void {

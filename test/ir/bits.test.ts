@@ -4,7 +4,7 @@ import { assignBits, type BitOptions } from "../../src/ir/bits.ts";
 import { foldBatchNorm } from "../../src/ir/foldBatchNorm.ts";
 import { fuseActivations } from "../../src/ir/fuse.ts";
 import type { Graph } from "../../src/ir/graph.ts";
-import { allNetworks, convChain, GraphBuilder, residual } from "./builders.ts";
+import { allNetworks, convChain, GraphBuilder, kerasMobileNetV1, residual } from "./builders.ts";
 
 const LOW: BitOptions = { weightBits: 2, activationBits: 4, setting: "brecq" };
 
@@ -35,6 +35,19 @@ describe("assignBits", () => {
     expect({ weights: Object.fromEntries(weights), activations: Object.fromEntries(activations) }).toEqual(
       assign(graph),
     );
+  });
+
+  it("finds the last layer of MobileNetV1: a convolution in front of softmax and reshape", () => {
+    expect(assign(kerasMobileNetV1())).toEqual({
+      weights: { conv1: 8, conv_dw_0: 2, conv_pw_0: 2, conv_dw_1: 2, conv_pw_1: 2, preds: 8 },
+      activations: {
+        "conv1_bn:0": 8,
+        "conv_dw_0_bn:0": 4,
+        "pad_1:0": 4,
+        "conv_dw_1_bn:0": 4,
+        "reshape_1:0": 8,
+      },
+    });
   });
 
   it("lets the larger width win where layers share an input", () => {

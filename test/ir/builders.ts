@@ -125,8 +125,8 @@ export class GraphBuilder {
     return this.#layer(name, [x], shape.at(-1)!, { op: "reshape", shape });
   }
 
-  softmax(name: string, x: string): string {
-    return this.#layer(name, [x], this.#channels.get(x)!, { op: "softmax", axis: 1 });
+  softmax(name: string, x: string, axis = 1): string {
+    return this.#layer(name, [x], this.#channels.get(x)!, { op: "softmax", axis });
   }
 
   upsample(name: string, x: string): string {
@@ -254,6 +254,25 @@ export function mobileNetV1(depth = 2): Graph {
   return b.outputs(b.softmax("softmax", classifier(b, x, 4 + depth)));
 }
 
+/**
+ * MobileNetV1 as Keras writes it: zeros padded below and to the right in front of strides of 2, and a 1×1 convolution
+ * "preds" as the classifier, with softmax and reshape behind it.
+ */
+export function kerasMobileNetV1(): Graph {
+  const b = new GraphBuilder([-1, 9, 9, 3], { name: "keras-mobilenet-v1" });
+  const padded = (name: string, x: string) => b.pad(name, x, [0, 0, 0, 0], [0, 1, 1, 0]);
+  let x = b.conv("conv1", padded("conv1_pad", "input"), 4, { stride: 2, kernel: 1 });
+  x = b.norm("conv1_bn", x, RELU6);
+  for (const [i, stride] of [1, 2].entries()) {
+    const input = stride === 2 ? padded(`pad_${i}`, x) : x;
+    const dw = b.norm(`conv_dw_${i}_bn`, b.depthwise(`conv_dw_${i}`, input, { stride }), RELU6);
+    x = b.norm(`conv_pw_${i}_bn`, b.conv(`conv_pw_${i}`, dw, 6, { kernel: 1 }), RELU6);
+  }
+  const pooled = b.reshape("reshape_1", b.globalPool("pool", x), [-1, 1, 1, 6]);
+  const preds = b.conv("preds", pooled, 5, { kernel: 1, bias: true });
+  return b.outputs(b.reshape("reshape_2", b.softmax("softmax", preds, 3), [-1, 5]));
+}
+
 /** expand 1×1 (unless `expansion` is 1) → depthwise → linear 1×1, with a skip where the shapes allow. */
 export function invertedResidual(
   b: GraphBuilder,
@@ -354,6 +373,7 @@ export function allNetworks(): [name: string, graph: Graph][] {
     residual(2),
     optionA(),
     mobileNetV1(),
+    kerasMobileNetV1(),
     mobileNetV2(),
     { ...mobileNetV2({ squeeze: true }), name: "mobilenet-v3" },
     preActivation(),

@@ -4,11 +4,12 @@ import { predict } from "../../src/evaluate.ts";
 import { fuseActivations } from "../../src/ir/fuse.ts";
 import type { QuantizedGraph } from "../../src/ir/graph.ts";
 import { quantRange } from "../../src/ir/graph.ts";
+import { isLayer } from "../../src/ir/rewrite.ts";
 import { type Binary, initializeKernels } from "../../src/kernels/heap.ts";
 import { resolveReconstruction } from "../../src/quantization/options.ts";
 import { reconstruct } from "../../src/quantization/reconstruct.ts";
 import { betaAt, errorWeight } from "../../src/quantization/train.ts";
-import { mobileNetV2, residual } from "../ir/builders.ts";
+import { kerasMobileNetV1, mobileNetV2, residual } from "../ir/builders.ts";
 
 const graph = fuseActivations(residual(2));
 const [, height, width, channels] = graph.inputs[0]!.shape as [number, number, number, number];
@@ -89,6 +90,30 @@ describe.each<Binary>(["baseline", "relaxed"])("reconstruct, %s", (binary) => {
     }
     const quantizedInputs = new Set(layers.slice(1).map((layer) => layer.inputs[0]!));
     expect(new Set(model.activations.keys())).toEqual(quantizedInputs);
+  });
+
+  test("MobileNetV1 of Keras: filters per channel, ReLU6 on unsigned grids, 8 bits at both ends", async () => {
+    const mobile = fuseActivations(kerasMobileNetV1());
+    const data = Float32Array.from({ length: 16 * 9 * 9 * 3 }, (_, i) => Math.sin(0.7 * i));
+    const inputs = { shape: [16, 9, 9, 3], data };
+    const { model, blocks } = await reconstruct(mobile, inputs, { ...quick, iterations: 20 });
+    expect(blocks.map(({ name }) => name).at(-1)).toBe("preds");
+    for (const node of mobile.nodes.filter(isLayer)) {
+      const { params } = model.weights.get(node.inputs[1]!)!;
+      const isEnd = node.name === "conv1" || node.name === "preds";
+      expect([node.name, params.bits]).toEqual([node.name, isEnd ? 8 : 3]);
+      const channels = mobile.constants.get(node.inputs[1]!)!.shape.at(-1)!;
+      const inner = node.op === "depthwiseConv2d" ? mobile.constants.get(node.inputs[1]!)!.shape[2]! : 1;
+      expect(params.scale).toHaveLength(channels * inner);
+    }
+    for (const params of model.activations.values()) {
+      expect(params.signed).toBe(false);
+      // No step size reaches beyond what ReLU6 lets through.
+      expect(params.scale[0]! * (2 ** params.bits - 1)).toBeLessThan(6.01);
+    }
+    const probabilities = await predict(model, inputs);
+    expect(probabilities.shape).toEqual([16, 5]);
+    expect(probabilities.data.subarray(0, 5).reduce((a, b) => a + b, 0)).toBeCloseTo(1, 5);
   });
 
   test("symmetric weights have zero points of 0", async () => {
