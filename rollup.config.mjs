@@ -9,7 +9,7 @@ import { nodeResolve } from "@rollup/plugin-node-resolve";
 import { importMetaAssets } from "@web/rollup-plugin-import-meta-assets";
 import esbuild from "rollup-plugin-esbuild";
 import { declarations } from "./rollup/declarations.mjs";
-import { literalFileUrls, noLeftovers } from "./rollup/files.mjs";
+import { hiddenNodeImports, literalFileUrls, noLeftovers } from "./rollup/files.mjs";
 import { licenses } from "./rollup/licenses.mjs";
 import { tfjsForEveryRuntime } from "./rollup/tfjs.mjs";
 
@@ -41,6 +41,7 @@ export default {
     // The worker is an entry, not a file to be copied.
     importMetaAssets({ exclude: "src/workers/**" }),
     literalFileUrls(),
+    hiddenNodeImports(),
     executable("cli.js"),
     noLeftovers({ kept: "types" }),
     licenses("THIRD-PARTY-LICENSES.txt"),

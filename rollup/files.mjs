@@ -27,3 +27,23 @@ export function noLeftovers({ kept }) {
     },
   };
 }
+
+/** What bundlers of web apps must not look into. */
+const IGNORED = "/* webpackIgnore: true */ /* @vite-ignore */";
+
+/**
+ * Hides the Node modules that are imported when they are needed from bundlers of web apps, which would look for them,
+ * and split what loads them into chunks: a worker in Vite's default format must be one.
+ */
+export function hiddenNodeImports() {
+  return {
+    name: "hidden-node-imports",
+    renderDynamicImport: ({ targetModuleId }) =>
+      targetModuleId?.startsWith("node:") ? { left: "((name) => import(name))(", right: ")" } : null,
+    // After the minifier, which keeps no comments.
+    renderChunk: (code) => ({
+      code: code.replace(/\((\w+)=>import\(\1\)\)\("node:/g, `($1=>import(${IGNORED} $1))("node:`),
+      map: null,
+    }),
+  };
+}

@@ -66,6 +66,7 @@ function packingErrors<Api extends WorkerApi>(calls: Api): Api {
   return Object.fromEntries(packed);
 }
 
-// A web worker must listen before its module has loaded to the end, or it misses the first message.
+// A web worker must listen before its module has loaded to the end, or it misses the first message. No top-level
+// await: apps are bundled into formats without it.
 if ("postMessage" in globalThis) expose(packingErrors(api));
-else expose(packingErrors(api), await parentEndpoint());
+else void parentEndpoint().then((endpoint) => expose(packingErrors(api), endpoint));

@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 import { formatTable } from "../../src/report/format.ts";
 import { installPackage } from "./consumer.ts";
 import { demoTask, hasResnet20, resnet20Task } from "./jobs.ts";
-import { type Cell, differences, runMatrix } from "./matrix.ts";
+import { BINARIES, type Cell, differences, runCells, WORKERS } from "./matrix.ts";
 import { openRuntimes } from "./runtimes/index.ts";
 
 const { values: flags } = parseArgs({
@@ -23,7 +23,13 @@ const consumer = await installPackage();
 const runtimes = await openRuntimes(consumer);
 try {
   const task = flags.demo ? await demoTask(consumer) : await resnet20Task(consumer, Number(flags.images));
-  const cells = await runMatrix(runtimes, task, (cell) => console.error(row(cell).join("  ")));
+  const cells: Cell[] = [];
+  for (const binary of BINARIES) {
+    for (const workers of WORKERS) {
+      const job = { ...task, binary, workers };
+      cells.push(...(await runCells(runtimes, job, (cell) => console.error(row(cell).join("  ")))));
+    }
+  }
   const disagreements = differences(cells);
   if (flags.json) {
     console.log(JSON.stringify({ cells, disagreements }, null, 2));

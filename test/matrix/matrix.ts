@@ -1,7 +1,6 @@
 /** The matrix runtime × binary × workers. */
 import type { Binary } from "../../src/kernels/binary.ts";
-import type { Task } from "./jobs.ts";
-import type { Outcome, Runtime } from "./runtimes/runtime.ts";
+import type { Job, Outcome, Runtime } from "./runtimes/runtime.ts";
 
 export interface Cell extends Outcome {
   runtime: string;
@@ -9,30 +8,26 @@ export interface Cell extends Outcome {
   workers: number;
 }
 
-const BINARIES: Binary[] = ["baseline", "relaxed"];
-const WORKERS = [1, 2];
+export const BINARIES: readonly Binary[] = ["baseline", "relaxed"];
+export const WORKERS: readonly number[] = [1, 2];
 
-/** Runs the task in each cell, one after the other. */
-export async function runMatrix(
+/** One job in every runtime, one after the other. */
+export async function runCells(
   runtimes: readonly Runtime[],
-  task: Task,
+  job: Job & { binary: Binary },
   onCell: (cell: Cell) => void = () => {},
 ): Promise<Cell[]> {
+  const { binary, workers } = job;
   const cells: Cell[] = [];
-  for (const binary of BINARIES) {
-    for (const workers of WORKERS) {
-      for (const runtime of runtimes) {
-        const outcome = await runtime.run({ ...task, binary, workers });
-        const cell = { runtime: runtime.name, binary, workers, ...outcome };
-        cells.push(cell);
-        onCell(cell);
-      }
-    }
+  for (const runtime of runtimes) {
+    const cell = { runtime: runtime.name, binary, workers, ...(await runtime.run(job)) };
+    cells.push(cell);
+    onCell(cell);
   }
   return cells;
 }
 
-/** Pairs of cells, the same but for the runtime, whose quantized models differ. */
+/** Cells whose quantized models are not those of the first cell with the same binary and workers. */
 export function differences(cells: readonly Cell[]): string[] {
   return cells.flatMap((cell) => {
     const first = cells.find(({ binary, workers }) => binary === cell.binary && workers === cell.workers)!;

@@ -15,9 +15,11 @@ export interface Page {
   path: string;
   /** Sent with every file. */
   headers?: Record<string, string>;
-  /** Answers what is not the job: a development server. */
-  middleware?: (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
+  /** Answers what is not in `roots`: a development server behind this one. */
+  behind?: (server: Server) => Promise<Middleware>;
 }
+
+type Middleware = (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
 
 export interface PageServer {
   url: string;
@@ -45,8 +47,9 @@ const TYPES: Record<string, string> = {
 };
 
 /** Serves a page on a free port. */
-export async function servePage({ roots, path, headers = {}, middleware }: Page): Promise<PageServer> {
+export async function servePage({ roots, path, headers = {}, behind }: Page): Promise<PageServer> {
   let job: Job | undefined;
+  let middleware: Middleware | undefined;
   let report: (outcome: Outcome | { error: string }) => void = () => {};
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { pathname } = new URL(request.url!, "http://localhost");
@@ -71,6 +74,7 @@ export async function servePage({ roots, path, headers = {}, middleware }: Page)
   const server = createServer((request, response) => {
     answer(request, response).catch((error: unknown) => response.destroy(error as Error));
   });
+  middleware = await behind?.(server);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     // A secure context, unlike any other host without TLS.

@@ -2,7 +2,8 @@
 import type { PixelOptions, QuantizeOptions, SessionOptions } from "../../../src/index.ts";
 
 /** What is to be quantized and how it is judged; plain data. Files are in the consumer's folder. */
-export interface Job extends Required<Pick<SessionOptions, "workers">>, Pick<SessionOptions, "binary"> {
+export interface Job extends Pick<SessionOptions, "binary"> {
+  workers: number;
   model: string;
   quantize: QuantizeOptions;
   /** uint8 pixels [N, H, W, C] to judge by. */

@@ -1,0 +1,12 @@
+import { defineConfig } from "vitest/config";
+
+/** Tests of what is packed, in real runtimes: `npm run test:package`, after `npm run build`. */
+export default defineConfig({
+  test: {
+    include: ["test/package/**/*.test.ts"],
+    // Browsers and their workers want the cores for themselves.
+    fileParallelism: false,
+    testTimeout: 120_000,
+    hookTimeout: 300_000,
+  },
+});
