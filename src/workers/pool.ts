@@ -159,14 +159,19 @@ function messageOf(error: unknown): string {
 }
 
 function rejectOnAbort(signals: readonly AbortSignal[]): { promise: Promise<never>; stop(): void } {
-  const stopping = new AbortController();
+  let abort = (): void => {};
   const promise = new Promise<never>((_, reject) => {
-    const abort = (): void => reject(new GenieError("aborted", "stopped on request"));
-    for (const signal of signals) {
-      if (signal.aborted) abort();
-      else signal.addEventListener("abort", abort, { signal: stopping.signal });
-    }
+    abort = () => reject(new GenieError("aborted", "stopped on request"));
   });
   promise.catch(() => {});
-  return { promise, stop: () => stopping.abort() };
+  for (const signal of signals) {
+    if (signal.aborted) abort();
+    else signal.addEventListener("abort", abort);
+  }
+  return {
+    promise,
+    stop: () => {
+      for (const signal of signals) signal.removeEventListener("abort", abort);
+    },
+  };
 }
