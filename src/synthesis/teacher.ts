@@ -26,15 +26,15 @@ export interface BatchStatistics {
  * Ops of the teacher: as in inference, and
  * - every batchNorm hands the statistics of its input to `collect`, from the same pass that normalizes it;
  * - with `swing`, every convolution whose stride is not 1 sees its input reflect-padded by 1 and cropped back
- *   at an offset in {0, 1, 2}² (swing convolution: GENIE, section 3.2), drawn anew by `offset` for each call.
+ *   at an offset in {0, 1, 2}² (swing convolution: GENIE, section 3.2), drawn anew by `swing` for each call.
  */
 export function teacherOps(
   collect: (statistics: BatchStatistics) => void,
-  offset: (() => number) | null,
+  swing: (() => [down: number, across: number]) | null,
 ): Ops {
   const swung = (node: { strides: [number, number] }, inputs: Tensor[]): Tensor[] => {
-    if (!offset || (node.strides[0] === 1 && node.strides[1] === 1)) return inputs;
-    return [reflectShift(inputs[0]!, offset(), offset()), ...inputs.slice(1)];
+    if (!swing || (node.strides[0] === 1 && node.strides[1] === 1)) return inputs;
+    return [reflectShift(inputs[0]!, ...swing()), ...inputs.slice(1)];
   };
   return {
     ...inferenceOps,
@@ -48,6 +48,9 @@ export function teacherOps(
     },
   };
 }
+
+/** The offset of a swing that leaves pixels where they are. */
+const STAY = 1;
 
 export interface Teacher {
   /**
@@ -65,6 +68,7 @@ export interface Teacher {
  *
  * Where the input is not normalized, the BatchNorms in front of the first nonlinearity see values in the input's
  * units: their terms of the loss are taken relative to their mean variance, lest pixels of 0…255 drown all others.
+ * Where columns have ranges of their own, convolutions swing up and down alone.
  *
  * @throws GenieError `no-batch-norm`.
  */
@@ -80,6 +84,8 @@ export function createTeacher(graph: Graph, layout: InputLayout, range: InputRan
   const last = graph.nodes.findLastIndex((node) => node.op === "batchNorm");
   const body: Graph = { ...graph, nodes: graph.nodes.slice(0, last + 1), outputs: [] };
   const constants = uploadConstants(body);
+  // Columns that mean different things do not move: a spectrum shifted by one coefficient is no spectrum.
+  const byColumn = range.mean.length > layout.channels;
   return {
     loss(images, normalized, seed, iteration) {
       const statistics = new Map<string, { mean: Tensor; std: Tensor }>();
@@ -87,7 +93,7 @@ export function createTeacher(graph: Graph, layout: InputLayout, range: InputRan
       let drawn = 0;
       const ops = teacherOps(
         ({ node, mean, std }) => statistics.set(node, { mean, std }),
-        swing ? () => offsets[drawn++]! : null,
+        swing ? () => [offsets[drawn++]!, byColumn ? STAY : offsets[drawn++]!] : null,
       );
       run(body, new Map([...constants, [body.inputs[0]!.name, images]]), { ops });
       return statisticsLoss(ownStatistics(normalized, layout), targets, statistics);
