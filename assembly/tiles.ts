@@ -2,7 +2,7 @@
 import { tile4x8, TILE_COLUMNS, TILE_ROWS, Walk } from "./microkernel";
 
 /** Panels of B that stay in L1 together while rows of A pass: half of a common L1 of 48 KB. */
-const GROUP_BYTES: i32 = 24 << 10;
+export const GROUP_BYTES: i32 = 24 << 10;
 
 /** Bytes of an entry of a row table: u32 byte offset of the row in A, u32 byte offset in C. */
 export const ROW_BYTES: usize = 8;

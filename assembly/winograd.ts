@@ -5,12 +5,13 @@
  * as 36 products of matrices [tiles, C]·[C, O], and transformed back, all while it is in L2.
  */
 import { fill } from "./fill";
-import { setRun, TILE_COLUMNS, TILE_ROWS, Walk, WALK_BYTES } from "./microkernel";
+import { TILE_COLUMNS, TILE_ROWS } from "./microkernel";
 import { packPanels } from "./packing";
-import { EDGE_BYTES, multiplyRows, packedBytes, rowTableBytes, setRow } from "./tiles";
+import { multiplyShort } from "./shortMicrokernel";
+import { packedBytes } from "./tiles";
 import {
-  Factors, FACTORS_BYTES, FILTER_SCRATCH_BYTES, POSITIONS, TILE_IN, TILE_OUT, setFactors, transformFilter, transformInputColumns, transformInputRows,
-  transformOutputColumns, transformOutputRows,
+  Factors, FACTORS_BYTES, FILTER_SCRATCH_BYTES, POSITIONS, setFactors, TILE_IN, TILE_OUT, transformFilter,
+  transformInputColumns, transformInputRows, transformOutputColumns, transformOutputRows,
 } from "./winogradTransforms";
 
 /** Bytes of a strip's tiles, both sides of the products: together with the filter they stay in a common L2. */
@@ -33,17 +34,12 @@ class Plan {
   /** Output channels in whole panels. */
   columns: i32;
   factors: Factors;
-  walk: Walk;
-  edge: usize;
-  rows: usize;
   /** A row of zeros, [W, C]: what lies above and below the image. */
   zeros: usize;
-  /** Where pixels go that lie outside of the output. */
-  nowhere: usize;
   /** Six rows of a row of tiles, transformed along the height, [6, 4·tilesW + 2, C]. */
   band: usize;
   bandRow: usize;
-  /** Four rows of a tile, transformed back along the height, [4, 6, columns]. */
+  /** A row of tiles, transformed back along the height, [tilesW, 4, 6, columns]. */
   outRows: usize;
   /** Transformed filter, packed: [36] × panels of [C, 8]. */
   filter: usize;
@@ -54,12 +50,19 @@ class Plan {
   end: usize;
 }
 
-const PLAN_BYTES: usize = 96;
+const PLAN_BYTES: usize = 64;
 
 // @ts-expect-error: decorator
 @inline
 function align(bytes: usize): usize {
   return (bytes + 15) & ~15;
+}
+
+/** Tiles in whole groups of four, as the micro-kernel takes them. */
+// @ts-expect-error: decorator
+@inline
+function wholeRows(tiles: i32): i32 {
+  return (tiles + TILE_ROWS - 1) & ~(TILE_ROWS - 1);
 }
 
 function plan(memory: usize, n: i32, w: i32, c: i32, o: i32, oh: i32, ow: i32): Plan {
@@ -70,20 +73,15 @@ function plan(memory: usize, n: i32, w: i32, c: i32, o: i32, oh: i32, ow: i32): 
   const tileBytes = POSITIONS * (c + it.columns) * 4;
   const stripTiles = max(MIN_STRIP_TILES, STRIP_BYTES / tileBytes);
   it.stripRows = min(n * it.tilesH, (stripTiles + it.tilesW - 1) / it.tilesW);
-  const tiles = (it.stripRows * it.tilesW + TILE_ROWS - 1) & ~(TILE_ROWS - 1);
   it.factors = changetype<Factors>(memory + PLAN_BYTES);
-  it.walk = changetype<Walk>(memory + PLAN_BYTES + FACTORS_BYTES);
-  it.edge = memory + PLAN_BYTES + FACTORS_BYTES + WALK_BYTES;
-  it.rows = it.edge + EDGE_BYTES;
-  it.zeros = it.rows + rowTableBytes(tiles);
-  it.nowhere = it.zeros + align(<usize>(w * c) * 4);
+  it.zeros = memory + PLAN_BYTES + FACTORS_BYTES;
   it.bandRow = <usize>((TILE_OUT * it.tilesW + TILE_IN - TILE_OUT) * c) * 4;
-  it.band = it.nowhere + <usize>it.columns * 4;
+  it.band = it.zeros + align(<usize>(w * c) * 4);
   it.outRows = it.band + <usize>TILE_IN * it.bandRow;
-  it.filter = it.outRows + <usize>(TILE_OUT * TILE_IN * it.columns) * 4;
+  it.filter = it.outRows + <usize>(it.tilesW * TILE_OUT * TILE_IN * it.columns) * 4;
   it.filterBytes = packedBytes(c, o) + SKEW_BYTES;
   it.tiles = it.filter + <usize>POSITIONS * it.filterBytes;
-  const strip = <usize>(tiles * POSITIONS) * 4;
+  const strip = <usize>(wholeRows(it.stripRows * it.tilesW) * POSITIONS) * 4;
   it.products = it.tiles + strip * <usize>c;
   // The packed taps are there before the first tile.
   it.end = max(it.products + strip * <usize>it.columns, it.tiles + <usize>TAPS * it.filterBytes + FILTER_SCRATCH_BYTES);
@@ -115,23 +113,29 @@ function prepareFilter(it: Plan, filter: usize, c: i32, o: i32, isRotated: bool)
   transformFilter(taps, it.filterBytes, it.filter, taps + <usize>TAPS * it.filterBytes);
 }
 
+/** A row of the image of h rows at x, or zeros where it has none. */
+// @ts-expect-error: decorator
+@inline
+function rowOrZeros(it: Plan, x: usize, index: i32, h: i32, rowBytes: usize): usize {
+  return index >= 0 && index < h ? x + <usize>index * rowBytes : it.zeros;
+}
+
 /** Transforms one row of tiles, whose first input row is `top` of the image at x, to `tiles`. */
 function transformIn(it: Plan, x: usize, h: i32, w: i32, c: i32, top: i32, left: i32, tiles: usize): void {
   const pixel = <usize>c * 4;
   const row = <usize>w * pixel;
+  // The band's columns before and after the image stay 0 throughout.
   const first = max(0, left);
   const from = <usize>(first - left) * pixel;
   const to = <usize>first * pixel;
-  const zeros = it.zeros;
-  const source = x + from;
-  const r0 = <u32>top < <u32>h ? source + <usize>top * row : zeros;
-  const r1 = <u32>(top + 1) < <u32>h ? source + <usize>(top + 1) * row : zeros;
-  const r2 = <u32>(top + 2) < <u32>h ? source + <usize>(top + 2) * row : zeros;
-  const r3 = <u32>(top + 3) < <u32>h ? source + <usize>(top + 3) * row : zeros;
-  const r4 = <u32>(top + 4) < <u32>h ? source + <usize>(top + 4) * row : zeros;
-  const r5 = <u32>(top + 5) < <u32>h ? source + <usize>(top + 5) * row : zeros;
   if (from < row && to < it.bandRow) {
-    transformInputRows(r0, r1, r2, r3, r4, r5, min(row - from, it.bandRow - to), it.factors, it.band + to, it.bandRow);
+    const source = x + from;
+    transformInputRows(
+      rowOrZeros(it, source, top, h, row), rowOrZeros(it, source, top + 1, h, row),
+      rowOrZeros(it, source, top + 2, h, row), rowOrZeros(it, source, top + 3, h, row),
+      rowOrZeros(it, source, top + 4, h, row), rowOrZeros(it, source, top + 5, h, row),
+      min(row - from, it.bandRow - to), it.factors, it.band + to, it.bandRow,
+    );
   }
   let column = it.band;
   for (let tile = 0; tile < it.tilesW; tile++) {
@@ -145,19 +149,18 @@ function transformIn(it: Plan, x: usize, h: i32, w: i32, c: i32, top: i32, left:
 function transformOut(it: Plan, products: usize, y: usize, height: i32, width: i32, o: i32): void {
   const bytes = <usize>o * 4;
   const pixel = <usize>it.columns * 4;
-  for (let column = 0; column < width; column += TILE_OUT) {
-    transformOutputRows(products, pixel, it.factors, it.outRows);
-    let from = it.outRows;
-    let to = y + <usize>column * bytes;
-    for (let r = 0; r < height; r++) {
-      const y1 = column + 1 < width ? to + bytes : it.nowhere;
-      const y2 = column + 2 < width ? to + 2 * bytes : it.nowhere;
-      const y3 = column + 3 < width ? to + 3 * bytes : it.nowhere;
-      transformOutputColumns(from, pixel, bytes, it.factors, to, y1, y2, y3);
-      from += <usize>TILE_IN * pixel;
-      to += <usize>width * bytes;
-    }
+  const tileBytes = <usize>(TILE_OUT * TILE_IN) * pixel;
+  let rows = it.outRows;
+  for (let tile = 0; tile < it.tilesW; tile++) {
+    transformOutputRows(products, pixel, it.factors, rows);
     products += <usize>POSITIONS * pixel;
+    rows += tileBytes;
+  }
+  // Row after row of the output, not tile after tile: stores that run on are half as slow.
+  for (let r = 0; r < height; r++) {
+    const from = it.outRows + <usize>(r * TILE_IN) * pixel;
+    transformOutputColumns(from, pixel, tileBytes, it.factors, y, bytes, width);
+    y += <usize>width * bytes;
   }
 }
 
@@ -178,11 +181,8 @@ export function winograd(
   fill(it.zeros, 0, w * c);
   fill(it.band, 0, <i32>((<usize>TILE_IN * it.bandRow) >> 2));
   setFactors(it.factors);
-  setRun(it.walk, c, 4);
   const tileIn = <usize>(POSITIONS * c) * 4;
   const tileOut = <usize>(POSITIONS * it.columns) * 4;
-  const most = (it.stripRows * it.tilesW + TILE_ROWS - 1) & ~(TILE_ROWS - 1);
-  for (let tile = 0; tile < most; tile++) setRow(it.rows, tile, <usize>tile * tileIn, <usize>tile * tileOut);
   const xImage = <usize>(h * w * c) * 4;
   const yRow = <usize>(ow * o) * 4;
   const total = n * it.tilesH;
@@ -194,13 +194,13 @@ export function winograd(
       const tiles = it.tiles + <usize>(r * it.tilesW) * tileIn;
       transformIn(it, x + <usize>image * xImage, h, w, c, row - top, left, tiles);
     }
-    // Rows that fill up the last four hold what was there before, and nobody reads their products.
-    const tiles = (count * it.tilesW + TILE_ROWS - 1) & ~(TILE_ROWS - 1);
+    // Tiles that fill up the last four hold what was there before, and nobody reads their products.
+    const tiles = wholeRows(count * it.tilesW);
     for (let position = 0; position < POSITIONS; position++) {
-      multiplyRows(
-        it.rows, tiles, it.tiles + <usize>(position * c) * 4, it.walk, it.filter + <usize>position * it.filterBytes, c,
-        it.products + <usize>(position * it.columns) * 4, it.columns, false, it.edge,
-      );
+      const from = it.tiles + <usize>(position * c) * 4;
+      const to = it.products + <usize>(position * it.columns) * 4;
+      const panels = it.filter + <usize>position * it.filterBytes;
+      multiplyShort(from, tileIn, tiles, c, panels, to, tileOut, it.columns);
     }
     for (let r = 0; r < count; r++) {
       const image = (strip + r) / it.tilesH;

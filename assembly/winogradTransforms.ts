@@ -137,10 +137,10 @@ function storeOutput(
   const even2 = f32x4.add(m3, m4);
   const half = f32x4.mul(a, f32x4.sub(m3, m4));
   const odd2 = f32x4.add(half, half);
-  v128.store(y0, f32x4.add(f32x4.add(m0, even), even2));
-  v128.store(y1, f32x4.add(odd, odd2));
-  v128.store(y2, madd(fourA2, even2, f32x4.mul(a2, even)));
   v128.store(y3, madd(fourA2, odd2, madd(a2, odd, m5)));
+  v128.store(y2, madd(fourA2, even2, f32x4.mul(a2, even)));
+  v128.store(y1, f32x4.add(odd, odd2));
+  v128.store(y0, f32x4.add(f32x4.add(m0, even), even2));
 }
 
 /**
@@ -175,32 +175,41 @@ export function transformOutputRows(m: usize, pixelBytes: usize, factors: Factor
 }
 
 /**
- * A along the width: one row of a tile's outputs.
+ * A along the width: one row of outputs of a row of tiles.
  *
- * @param row six pixels, `pixelBytes` bytes apart
- * @param bytes bytes of a pixel of the output
- * @param y0, y1, y2, y3 where the four pixels go
+ * @param rows the row's six pixels of the first tile, `pixelBytes` bytes apart; those of the next are `tileBytes` on
+ * @param bytes bytes of a pixel of the output, which is `width` pixels wide
  */
 export function transformOutputColumns(
-  row: usize, pixelBytes: usize, bytes: usize, factors: Factors, y0: usize, y1: usize, y2: usize, y3: usize,
+  rows: usize, pixelBytes: usize, tileBytes: usize, factors: Factors, y: usize, bytes: usize, width: i32,
 ): void {
   const a = f32x4.splat(factors.a);
   const a2 = f32x4.splat(factors.a2);
   const fourA2 = f32x4.splat(factors.fourA2);
-  for (let at: usize = 0; at < bytes; at += 16) {
-    let next = row + at;
-    const m0 = v128.load(next);
-    next += pixelBytes;
-    const m1 = v128.load(next);
-    next += pixelBytes;
-    const m2 = v128.load(next);
-    next += pixelBytes;
-    const m3 = v128.load(next);
-    next += pixelBytes;
-    const m4 = v128.load(next);
-    next += pixelBytes;
-    const m5 = v128.load(next);
-    storeOutput(m0, m1, m2, m3, m4, m5, a, a2, fourA2, y0 + at, y1 + at, y2 + at, y3 + at);
+  for (; width > 0; width -= TILE_OUT) {
+    // Pixels that lie outside go where the last one is stored after them.
+    const second = <usize>min(1, width - 1) * bytes;
+    const third = <usize>min(2, width - 1) * bytes;
+    const fourth = <usize>min(3, width - 1) * bytes;
+    const end = y + bytes;
+    let at = rows;
+    for (let to = y; to < end; to += 16) {
+      let next = at + pixelBytes;
+      const m0 = v128.load(at);
+      const m1 = v128.load(next);
+      next += pixelBytes;
+      const m2 = v128.load(next);
+      next += pixelBytes;
+      const m3 = v128.load(next);
+      next += pixelBytes;
+      const m4 = v128.load(next);
+      next += pixelBytes;
+      const m5 = v128.load(next);
+      storeOutput(m0, m1, m2, m3, m4, m5, a, a2, fourA2, to, to + second, to + third, to + fourth);
+      at += 16;
+    }
+    rows += tileBytes;
+    y += <usize>TILE_OUT * bytes;
   }
 }
 

@@ -20,22 +20,23 @@ export interface UnitConvolution {
 const TILE = 4;
 /** The kernel's vectors are of four channels. */
 const LANES = 4;
-/** Below this many pairs of channels the transforms cost more than the products that they save: 8·8 does, 4·32 not. */
-const MIN_CHANNEL_PAIRS = 128;
-/** What a tile costs, its transforms included, in multiply-adds for each pair of channels; direct convolution takes 144. */
-const TILE_COST = 52;
-/** What the transform of the filter costs, in the same unit: as much as about six tiles. */
+/** Multiply-adds of an output, and products of a tile, for each pair of channels. */
+const DIRECT_PRODUCTS = 9;
+const TILE_PRODUCTS = 36;
+/** What transforming a tile costs for a channel, in multiply-adds: measured from 4 to 64 channels. */
+const TRANSFORM_COST = 225;
+/** What transforming the filter costs for a pair of channels, in multiply-adds: 100 in L2, 600 where it is 36 MB. */
 const FILTER_COST = 300;
 
-/** Whether Winograd's algorithm can do this convolution and is faster than the direct one: see bench/README.md. */
+/**
+ * Whether Winograd's algorithm can do this convolution and takes less time than the direct one. All costs are in
+ * multiply-adds for a pair of channels, which both do at about the same rate (bench/README.md).
+ */
 export function winogradPays({ n, c, o, oh, ow }: UnitConvolution): boolean {
+  if (c % LANES !== 0 || o % LANES !== 0) return false;
   const tiles = n * Math.ceil(oh / TILE) * Math.ceil(ow / TILE);
-  return (
-    c % LANES === 0 &&
-    o % LANES === 0 &&
-    c * o >= MIN_CHANNEL_PAIRS &&
-    9 * n * oh * ow >= TILE_COST * tiles + FILTER_COST
-  );
+  const tileCost = TILE_PRODUCTS + TRANSFORM_COST * (1 / c + 1 / o);
+  return tiles * tileCost + FILTER_COST < DIRECT_PRODUCTS * n * oh * ow;
 }
 
 /**

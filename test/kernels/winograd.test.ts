@@ -206,10 +206,11 @@ describe("winogradPays", () => {
   it("is for layers of whole vectors, with enough channels and tiles", () => {
     expect(winogradPays(layer(128, 32, 16, 16))).toBe(true);
     expect(winogradPays(layer(128, 8, 64, 64))).toBe(true);
+    expect(winogradPays(layer(128, 32, 8, 8))).toBe(true);
     expect(winogradPays(layer(1, 8, 64, 64))).toBe(true);
     expect(winogradPays(layer(128, 32, 3, 64))).toBe(false);
     expect(winogradPays(layer(128, 32, 16, 18))).toBe(false);
-    expect(winogradPays(layer(128, 32, 8, 8))).toBe(false);
+    expect(winogradPays(layer(128, 32, 4, 4))).toBe(false);
     expect(winogradPays(layer(1, 7, 512, 512))).toBe(false);
     expect(winogradPays(layer(32, 2, 32, 32))).toBe(false);
   });
