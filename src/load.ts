@@ -1,21 +1,67 @@
-/** From the bytes of a model file to a validated Graph. */
+/** From a model file to a validated Graph: the format is told by the first bytes. */
+import { GenieError } from "./errors.ts";
+import { importHdf5 } from "./formats/layers/hdf5.ts";
+import { importKerasArchive } from "./formats/layers/kerasArchive.ts";
+import { importTfjsLayers, type ShardReader } from "./formats/layers/tfjs.ts";
 import { importOnnx } from "./formats/onnx/import.ts";
 import { fuseActivations } from "./ir/fuse.ts";
 import type { Graph } from "./ir/graph.ts";
 import { validate } from "./ir/validate.ts";
+import { readUrl } from "./readUrl.ts";
 
 export interface LoadOptions {
-  /** The input's shape where the file leaves it open, in the file's own layout (ONNX: [N, C, H, W]). */
+  /** The input's shape where the file leaves it open, in the file's own layout: ONNX [N, C, H, W], Keras [N, H, W, C]. */
   inputShape?: number[] | undefined;
+  /** Bytes of a weight file that a TFJS `model.json` names; default: beside it, where `source` is a URL. */
+  readShard?: ShardReader | undefined;
 }
 
 /**
- * Reads a model: ONNX, opset 7 to 23, with BatchNorm nodes kept.
+ * Reads a model with its BatchNorms kept: ONNX (opset 7 to 23), Keras HDF5 (`.h5`), a Keras 3 archive (`.keras`) or
+ * TFJS Layers (`model.json` and its shards).
  *
+ * @param source The file's bytes or its URL (http:, https:, data:, blob:; file: in Node and Deno).
  * @throws GenieError `malformed-file`, `unsupported-operator`, `dynamic-shape`, `invalid-model`.
  */
-export async function loadModel(bytes: Uint8Array, { inputShape }: LoadOptions = {}): Promise<Graph> {
-  const graph = importOnnx(bytes, inputShape ? { inputShape } : {});
+export async function loadModel(source: Uint8Array | URL, options: LoadOptions = {}): Promise<Graph> {
+  const bytes = source instanceof URL ? await readUrl(source) : source;
+  const graph = await importModel(bytes, {
+    ...options,
+    readShard: options.readShard ?? shardsBeside(source),
+  });
   validate(graph);
   return fuseActivations(graph);
+}
+
+function importModel(
+  bytes: Uint8Array,
+  options: LoadOptions & { readShard: ShardReader },
+): Graph | Promise<Graph> {
+  const { inputShape, readShard } = options;
+  if (beginsWith(bytes, HDF5)) return importHdf5(bytes, { inputShape });
+  if (beginsWith(bytes, ZIP)) return importKerasArchive(bytes, { inputShape });
+  // A protobuf message cannot begin with a brace: it would be a field of an unknown wire type.
+  if (firstVisible(bytes) === "{") return importTfjsLayers(bytes, readShard, { inputShape });
+  return importOnnx(bytes, inputShape ? { inputShape } : {});
+}
+
+const HDF5 = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
+const ZIP = [0x50, 0x4b, 0x03, 0x04];
+
+function beginsWith(bytes: Uint8Array, magic: readonly number[]): boolean {
+  return magic.every((byte, index) => bytes[index] === byte);
+}
+
+function firstVisible(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes.subarray(0, 64)).trimStart().slice(0, 1);
+}
+
+function shardsBeside(source: Uint8Array | URL): ShardReader {
+  return async (path) => {
+    if (source instanceof URL) return readUrl(new URL(path, source));
+    throw new GenieError(
+      "malformed-file",
+      `model.json keeps its weights in "${path}": load it by URL, or give readShard`,
+    );
+  };
 }

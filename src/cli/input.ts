@@ -1,5 +1,6 @@
 /** Reading what commands are given, with errors that name the file. */
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { GenieError } from "../errors.ts";
 import { reason } from "../fileError.ts";
 import { type NpyArray, npyNumbers, readNpy } from "../formats/npy.ts";
@@ -9,10 +10,21 @@ import type { Graph } from "../ir/graph.ts";
 import { inferShapes } from "../ir/shapes.ts";
 import { loadModel } from "../load.ts";
 
-/** @throws GenieError as `loadModel`, and `malformed-file` for a file that cannot be read. */
+/**
+ * The model in a file, or in a folder with a `model.json`; the shards of a `model.json` are beside it.
+ *
+ * @throws GenieError as `loadModel`, and `malformed-file` for a file that cannot be read.
+ */
 export async function readModel(path: string, inputShape?: number[]): Promise<Graph> {
-  const bytes = await readBytes(path);
-  return named(path, () => loadModel(bytes, { inputShape }));
+  const file = (await isFolder(path)) ? join(path, "model.json") : path;
+  const bytes = await readBytes(file);
+  const readShard = (shard: string): Promise<Uint8Array> => readBytes(join(dirname(file), shard));
+  return named(file, () => loadModel(bytes, { inputShape, readShard }));
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  return found?.isDirectory() ?? false;
 }
 
 /**

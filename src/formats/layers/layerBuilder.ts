@@ -1,0 +1,120 @@
+/** Our graph while it grows out of Keras layers. */
+import { GenieError } from "../../errors.ts";
+import type { Activation, Constant, Graph, Node } from "../../ir/graph.ts";
+import { BATCH, outputShape } from "../../ir/shapeRules.ts";
+import type { Config, LayerCall } from "./topology.ts";
+import type { LayerWeight } from "./weights.ts";
+
+/** A node without the names that the builder gives it. */
+export type NodeSpec = Node extends infer N ? (N extends Node ? Omit<N, "name" | "output"> : never) : never;
+
+/** One layer being converted: its settings, its inputs, and the graph to write to. */
+export class LayerBuilder {
+  readonly name: string;
+  readonly className: string;
+  readonly config: Config;
+  /** Names of the values it reads. */
+  readonly inputs: readonly string[];
+  readonly #graph: Graph;
+  readonly #shapes: Map<string, number[]>;
+  readonly #weights: readonly LayerWeight[];
+
+  constructor(
+    { name, className, config }: LayerCall,
+    inputs: readonly string[],
+    graph: Graph,
+    shapes: Map<string, number[]>,
+    weights: readonly LayerWeight[],
+  ) {
+    this.name = name;
+    this.className = className;
+    this.config = config;
+    this.inputs = inputs;
+    this.#graph = graph;
+    this.#shapes = shapes;
+    this.#weights = weights;
+  }
+
+  /** The value it reads. @throws GenieError `invalid-model` if there is not exactly one. */
+  get input(): string {
+    if (this.inputs.length !== 1) throw this.invalid(`it reads ${this.inputs.length} values, and not one`);
+    return this.inputs[0]!;
+  }
+
+  shapeOf(value: string): number[] {
+    return this.#shapes.get(value)!;
+  }
+
+  /** Adds a node; with a `part` it is "layer/part", without it carries the layer's name. @returns its output. */
+  add(spec: NodeSpec, part?: string): string {
+    const wanted = part ? `${this.name}/${part}` : this.name;
+    let name = wanted;
+    for (let number = 2; this.#shapes.has(name); number++) name = `${wanted}_${number}`;
+    const node = { ...spec, name, output: name } as Node;
+    const shape = outputShape(
+      this.#graph,
+      node,
+      node.inputs.map((input) => this.#shapes.get(input)!),
+    );
+    if (shape[0] !== BATCH || shape.slice(1).some((size) => !(size >= 1))) {
+      throw this.invalid(`its output would have the shape [${shape}]`);
+    }
+    this.#graph.nodes.push(node);
+    this.#shapes.set(name, shape);
+    return name;
+  }
+
+  /** Adds a constant "layer/part". @returns its name. */
+  constant(part: string, { shape, data }: Constant): string {
+    const name = `${this.name}/${part}`;
+    this.#graph.constants.set(name, { shape, data });
+    this.#shapes.set(name, shape);
+    return name;
+  }
+
+  /**
+   * The weight of this name, or where the file has no names the one at `index`.
+   *
+   * @throws GenieError `invalid-model` where it is missing or of another rank.
+   */
+  weight(name: string, index: number, rank: number): Constant {
+    const found =
+      this.#weights.find((weight) => weight.name === name) ??
+      (this.#weights[index]?.name === undefined ? this.#weights[index] : undefined);
+    if (!found) throw this.invalid(`its weight "${name}" is missing`);
+    if (found.shape.length !== rank)
+      throw this.invalid(`its weight "${name}" has the shape [${found.shape}]`);
+    return found;
+  }
+
+  /** A setting that is a number or a pair of them. */
+  pair(setting: string, otherwise: [number, number]): [number, number] {
+    const value = this.config[setting];
+    if (value === undefined || value === null) return otherwise;
+    const values = Array.isArray(value) ? value : [value, value];
+    if (values.length !== 2 || !values.every((size) => Number.isInteger(size) && size >= 1)) {
+      throw this.invalid(`its ${setting} is ${JSON.stringify(value)}`);
+    }
+    return values as [number, number];
+  }
+
+  number(setting: string, otherwise: number): number {
+    const value = this.config[setting];
+    if (value === undefined || value === null) return otherwise;
+    if (typeof value !== "number") throw this.invalid(`its ${setting} is ${JSON.stringify(value)}`);
+    return value;
+  }
+
+  /** Adds an activation behind `value`. */
+  activate(value: string, activation: Activation | undefined, part?: string): string {
+    return activation ? this.add({ op: "activation", inputs: [value], activation }, part) : value;
+  }
+
+  invalid(why: string): GenieError {
+    return new GenieError("invalid-model", `layer "${this.name}" (${this.className}): ${why}`);
+  }
+
+  unsupported(what: string): GenieError {
+    return new GenieError("unsupported-operator", `layer "${this.name}" (${this.className}): ${what}`);
+  }
+}

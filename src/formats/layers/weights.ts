@@ -1,0 +1,24 @@
+/** The weights of a Keras model, wherever they are kept. */
+import { GenieError } from "../../errors.ts";
+import type { Constant } from "../../ir/graph.ts";
+
+/** A layer's weights in the order in which Keras keeps them; `name` is "kernel", "gamma", … where the file tells. */
+export interface LayerWeight extends Constant {
+  name?: string | undefined;
+}
+
+/** The weights of the layer of this name and class; empty if it has none. */
+export type WeightSource = (layer: string, className: string) => readonly LayerWeight[];
+
+/** Bound on the values of all weights together, 1 GiB. */
+export const MAX_WEIGHT_VALUES = 2 ** 28;
+
+/** Elements of a shape. @throws GenieError `malformed-file` for a shape that is none, or too large a one. */
+export function elementsOf(shape: unknown, name: string): number {
+  const isShape = Array.isArray(shape) && shape.every((size) => Number.isInteger(size) && size >= 0);
+  const elements = isShape ? shape.reduce((product, size) => product * size, 1) : Number.NaN;
+  if (!(elements <= MAX_WEIGHT_VALUES)) {
+    throw new GenieError("malformed-file", `weight "${name}" has the shape ${JSON.stringify(shape)}`);
+  }
+  return elements;
+}

@@ -1,0 +1,38 @@
+/** Strides, dilations and padding of a Keras layer that moves a window. */
+import type { Padding } from "../../ir/graph.ts";
+import type { LayerBuilder } from "./layerBuilder.ts";
+
+/**
+ * TensorFlow's padding: "valid" none; "same" so much that the output has ⌈size / stride⌉ rows, the odd row below
+ * and to the right: total = max(0, (⌈size / s⌉ − 1)·s + (k − 1)·d + 1 − size).
+ *
+ * @throws GenieError `unsupported-operator` for channels first, and other paddings.
+ */
+export function paddingOf(
+  layer: LayerBuilder,
+  value: string,
+  kernel: readonly [number, number],
+  strides: readonly [number, number],
+  dilations: readonly [number, number],
+): Padding {
+  requireChannelsLast(layer);
+  const shape = layer.shapeOf(value);
+  if (shape.length !== 4) throw layer.invalid(`its input has the shape [${shape}], and is no image`);
+  const mode = layer.config.padding ?? "valid";
+  if (mode === "valid") return { top: 0, bottom: 0, left: 0, right: 0 };
+  if (mode !== "same") throw layer.unsupported(`padding ${JSON.stringify(mode)} is not supported`);
+  const total = (axis: 0 | 1): number => {
+    const size = shape[1 + axis]!;
+    const rows = (Math.ceil(size / strides[axis]) - 1) * strides[axis];
+    return Math.max(0, rows + (kernel[axis] - 1) * dilations[axis] + 1 - size);
+  };
+  const [down, across] = [total(0), total(1)];
+  const [top, left] = [Math.floor(down / 2), Math.floor(across / 2)];
+  return { top, bottom: down - top, left, right: across - left };
+}
+
+export function requireChannelsLast(layer: LayerBuilder): void {
+  const format = layer.config.data_format ?? "channels_last";
+  if (format !== "channels_last")
+    throw layer.unsupported(`data_format ${JSON.stringify(format)} is not supported`);
+}
