@@ -120,15 +120,15 @@ function collect<Variant>(
   for (let done = 0; done < rows; ) {
     const block = min(rows - done, BLOCK_ROWS);
     let r = 0;
-    for (; r + 4 <= block; r += 4) {
+    for (; r + 8 <= block; r += 8) {
       for (let j: usize = 0; j < row; j += 64) {
-        addFour<Variant, Size0>(x + j, y + j, row, kind, p0, p1, scratch + j);
-        addFour<Variant, Size16>(x + j, y + j, row, kind, p0, p1, scratch + j);
-        addFour<Variant, Size32>(x + j, y + j, row, kind, p0, p1, scratch + j);
-        addFour<Variant, Size48>(x + j, y + j, row, kind, p0, p1, scratch + j);
+        addEight<Variant, Size0>(x + j, y + j, row, kind, p0, p1, scratch + j);
+        addEight<Variant, Size16>(x + j, y + j, row, kind, p0, p1, scratch + j);
+        addEight<Variant, Size32>(x + j, y + j, row, kind, p0, p1, scratch + j);
+        addEight<Variant, Size48>(x + j, y + j, row, kind, p0, p1, scratch + j);
       }
-      x += row << 2;
-      if (offsetof<Variant>() != offsetof<NoOutput>()) y += row << 2;
+      x += row << 3;
+      if (offsetof<Variant>() != offsetof<NoOutput>()) y += row << 3;
     }
     for (; r < block; r++) {
       addRow<Variant>(x, y, period, row, kind, p0, p1, scratch);
@@ -165,10 +165,10 @@ function start(x: usize, rows: i32, rest: i32, period: i32, scratch: usize): voi
   }
 }
 
-/** One vector of each of four rows. */
+/** One vector of each of eight rows. */
 // @ts-expect-error: decorator
 @inline
-function addFour<Variant, Offset>(
+function addEight<Variant, Offset>(
   x: usize,
   y: usize,
   row: usize,
@@ -177,25 +177,29 @@ function addFour<Variant, Offset>(
   p1: v128,
   at: usize,
 ): void {
-  const x0 = v128.load(x, offsetof<Offset>());
-  const x1 = v128.load(x + row, offsetof<Offset>());
-  const x2 = v128.load(x + 2 * row, offsetof<Offset>());
-  const x3 = v128.load(x + 3 * row, offsetof<Offset>());
-  if (offsetof<Variant>() != offsetof<NoOutput>()) {
-    const scale = v128.load(at + SCALE * row, offsetof<Offset>());
-    const shift = v128.load(at + SHIFT * row, offsetof<Offset>());
-    v128.store(y, activate<Variant>(madd(x0, scale, shift), kind, p0, p1), offsetof<Offset>());
-    v128.store(y + row, activate<Variant>(madd(x1, scale, shift), kind, p0, p1), offsetof<Offset>());
-    v128.store(y + 2 * row, activate<Variant>(madd(x2, scale, shift), kind, p0, p1), offsetof<Offset>());
-    v128.store(y + 3 * row, activate<Variant>(madd(x3, scale, shift), kind, p0, p1), offsetof<Offset>());
-  }
   const pivot = v128.load(at, offsetof<Offset>());
-  const d0 = f32x4.sub(x0, pivot);
-  const d1 = f32x4.sub(x1, pivot);
-  const d2 = f32x4.sub(x2, pivot);
-  const d3 = f32x4.sub(x3, pivot);
-  const sum = f32x4.add(f32x4.add(d0, d1), f32x4.add(d2, d3));
-  const squares = madd(d0, d0, madd(d1, d1, madd(d2, d2, f32x4.mul(d3, d3))));
+  let scale = pivot;
+  let shift = pivot;
+  if (offsetof<Variant>() != offsetof<NoOutput>()) {
+    scale = v128.load(at + SCALE * row, offsetof<Offset>());
+    shift = v128.load(at + SHIFT * row, offsetof<Offset>());
+  }
+  let sum = f32x4.splat(0);
+  let squares = sum;
+  for (let r = 0; r < 4; r++) {
+    const x0 = v128.load(x, offsetof<Offset>());
+    const x1 = v128.load(x + row, offsetof<Offset>());
+    if (offsetof<Variant>() != offsetof<NoOutput>()) {
+      v128.store(y, activate<Variant>(madd(x0, scale, shift), kind, p0, p1), offsetof<Offset>());
+      v128.store(y + row, activate<Variant>(madd(x1, scale, shift), kind, p0, p1), offsetof<Offset>());
+    }
+    const d0 = f32x4.sub(x0, pivot);
+    const d1 = f32x4.sub(x1, pivot);
+    sum = f32x4.add(sum, f32x4.add(d0, d1));
+    squares = madd(d0, d0, madd(d1, d1, squares));
+    x += 2 * row;
+    y += 2 * row;
+  }
   v128.store(at + SUM * row, f32x4.add(v128.load(at + SUM * row, offsetof<Offset>()), sum), offsetof<Offset>());
   const total = f32x4.add(v128.load(at + SQUARES * row, offsetof<Offset>()), squares);
   v128.store(at + SQUARES * row, total, offsetof<Offset>());
