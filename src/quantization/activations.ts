@@ -1,12 +1,12 @@
 /** Activation quantizer: one learned step size a tensor (LSQ, Esser et al. 2020) with QDrop (Wei et al. 2022). */
-import { keep, type Tensor, tensor1d } from "@tensorflow/tfjs-core";
+import type { Tensor } from "@tensorflow/tfjs-core";
 import { type QuantParams, quantRange } from "../ir/graph.ts";
 import { fakeQuantize, quantizeDequantize } from "../kernels/fakequant.ts";
-import { view } from "../kernels/heap.ts";
+import { createStepSize, type StepSize } from "./stepSize.ts";
 
 export interface ActivationQuantizer {
   /** Step size s, [1]. */
-  step: Tensor;
+  step: StepSize;
   /** v̂ for training, on the tape: each element stays float with probability `dropProbability`. */
   train(value: Tensor, dropProbability: number, seed: number, stream: number): Tensor;
   /** v̂ for inference. */
@@ -26,17 +26,17 @@ export interface ActivationRange {
 export function createActivationQuantizer(bits: number, range: ActivationRange): ActivationQuantizer {
   const { signed } = range;
   const { qmin, qmax } = quantRange({ bits, signed });
-  const step = keep(tensor1d([range.step]));
+  const step = createStepSize(Float32Array.of(range.step), bits);
   return {
     step,
     train: (value, dropProbability, seed, stream) =>
-      fakeQuantize(value, step, { qmin, qmax, dropProbability, seed, stream }),
-    apply: (value) => quantizeDequantize(value, view(step)[0]!, 0, qmin, qmax),
+      fakeQuantize(value, step.value(), { qmin, qmax, dropProbability, seed, stream }),
+    apply: (value) => quantizeDequantize(value, step.numbers()[0]!, 0, qmin, qmax),
     params: () => ({
       bits,
       signed,
       perChannel: false,
-      scale: view(step).slice(),
+      scale: step.numbers(),
       zeroPoint: Int32Array.of(0),
     }),
     dispose: () => step.dispose(),

@@ -66,15 +66,17 @@ export async function trainUnit(
   const batchShare = shareOf(rank) / settings.batchSize;
   const weights = [...unit.weights.values()];
   const activations = [...unit.activations.values()];
+  for (const { step } of weights) step.pace(settings.weightStepLearningRate);
+  for (const { step } of activations) step.pace(settings.activationStepLearningRate);
   const optimizer = adam(
     [
       { parameters: weights.map(({ logits }) => logits), schedule: constant(settings.roundingLearningRate) },
       {
-        parameters: settings.learnStepSize ? weights.map(({ step }) => step) : [],
+        parameters: settings.learnStepSize ? weights.map(({ step }) => step.parameter) : [],
         schedule: cosineDecay(settings.weightStepLearningRate, iterations),
       },
       {
-        parameters: activations.map(({ step }) => step),
+        parameters: activations.map(({ step }) => step.parameter),
         schedule: cosineDecay(settings.activationStepLearningRate, iterations),
       },
     ],

@@ -5,12 +5,13 @@ import type { Constant, LayerNode, QuantizedTensor } from "../ir/graph.ts";
 import { view } from "../kernels/heap.ts";
 import { hardRound, initialLogits, softRound } from "../kernels/rounding.ts";
 import { searchWeightScale } from "../kernels/scalesearch.ts";
+import { createStepSize, type StepSize } from "./stepSize.ts";
 
 export interface WeightQuantizer {
   /** Rounding logits V, the filter's shape. */
   logits: Tensor;
   /** Step sizes s, [channels]. */
-  step: Tensor;
+  step: StepSize;
   /** ŵ with soft bits, on the tape, and the rounding regularizer Σ 1 − |2h(V) − 1|^β (0 unless `regularize`). */
   soft(beta: number, regularize: boolean): { weights: Tensor; regularizer: Tensor };
   /** ŵ as integers, with the bits that V ≥ 0 decides. */
@@ -35,24 +36,21 @@ export function createWeightQuantizer(
   symmetric: boolean,
 ): WeightQuantizer {
   const qmax = 2 ** bits - 1;
-  const { step, zeroPoint, base, logits } = tidy(() => {
-    const weights = tensor(filter.data, filter.shape as [number]);
-    const found = searchWeightScale(weights, channels, bits, symmetric);
-    const step = tensor1d(found.step);
-    const initial = initialLogits(weights, step);
-    return {
-      step: keep(step),
-      zeroPoint: keep(tensor1d(Float32Array.from(found.zeroPoint))),
-      base: keep(initial.base),
-      logits: keep(initial.logits),
-    };
+  const weights = tensor(filter.data, filter.shape as [number]);
+  const found = searchWeightScale(weights, channels, bits, symmetric);
+  const step = createStepSize(found.step, bits);
+  const zeroPoint = keep(tensor1d(Float32Array.from(found.zeroPoint)));
+  const { base, logits } = tidy(() => {
+    const initial = initialLogits(weights, step.value());
+    return { base: keep(initial.base), logits: keep(initial.logits) };
   });
+  weights.dispose();
   return {
     logits,
     step,
-    soft: (beta, regularize) => softRound(logits, step, base, zeroPoint, { qmax, beta, regularize }),
+    soft: (beta, regularize) => softRound(logits, step.value(), base, zeroPoint, { qmax, beta, regularize }),
     harden: () => {
-      const codes = download(() => hardRound(logits, step, base, zeroPoint, qmax).codes);
+      const codes = download(() => hardRound(logits, step.value(), base, zeroPoint, qmax).codes);
       // Symmetric weights go on the signed grid, where their zero point is 0.
       const offset = symmetric ? 2 ** (bits - 1) : 0;
       return {
@@ -62,13 +60,14 @@ export function createWeightQuantizer(
           bits,
           signed: symmetric,
           perChannel: true,
-          scale: view(step).slice(),
+          scale: step.numbers(),
           zeroPoint: Int32Array.from(view(zeroPoint), (zero) => zero - offset),
         },
       };
     },
     dispose: () => {
-      for (const item of [logits, step, base, zeroPoint]) item.dispose();
+      for (const item of [logits, base, zeroPoint]) item.dispose();
+      step.dispose();
     },
   };
 }
