@@ -1,5 +1,6 @@
 /** Who uses the package: an empty folder with the tarball installed, and the scripts of consumer/. */
 import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
 import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -12,6 +13,7 @@ export interface Consumer {
 
 /** Packs dist/ as it is and installs it. Run from the project's root. */
 export async function installPackage(): Promise<Consumer> {
+  if (!existsSync("dist/index.js")) throw new Error("dist/index.js is missing: npm run build");
   const folder = await mkdtemp(join(tmpdir(), "genie-consumer-"));
   await cp(resolve("test/matrix/consumer"), folder, { recursive: true });
   await writeFile(join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }));

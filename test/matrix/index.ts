@@ -1,5 +1,5 @@
 /**
- * `npm run test:matrix [-- --images N --demo --json]`: ResNet-20 at W4A4 `fast`, with the packed package, in every
+ * `npm run test:matrix [-- --images N --binary NAME --workers N --demo --json]`: ResNet-20 at W4A4 `fast`, with the packed package, in every
  * runtime × binary × number of workers: time, accuracy on the first N test images and SHA-256 of the weights.
  * `--demo` takes the small model of this repository instead. Exit code 1 if runtimes disagree on a bit.
  */
@@ -13,6 +13,8 @@ import { openRuntimes } from "./runtimes/index.ts";
 const { values: flags } = parseArgs({
   options: {
     images: { type: "string", default: "5000" },
+    binary: { type: "string", multiple: true, default: [...BINARIES] },
+    workers: { type: "string", multiple: true, default: WORKERS.map(String) },
     demo: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
   },
@@ -24,8 +26,8 @@ const runtimes = await openRuntimes(consumer);
 try {
   const task = flags.demo ? await demoTask(consumer) : await resnet20Task(consumer, Number(flags.images));
   const cells: Cell[] = [];
-  for (const binary of BINARIES) {
-    for (const workers of WORKERS) {
+  for (const binary of BINARIES.filter((name) => flags.binary.includes(name))) {
+    for (const workers of flags.workers.map(Number)) {
       const job = { ...task, binary, workers };
       cells.push(...(await runCells(runtimes, job, (cell) => console.error(row(cell).join("  ")))));
     }

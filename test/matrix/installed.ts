@@ -20,6 +20,8 @@ export function findBrowser(browser: BrowserName): string | undefined {
   );
 }
 
+const PACKAGES = ["node@24.21.0", "deno@2.9.6"];
+
 /** Where Node 24 and Deno are kept once they have been installed. */
 const FOLDER = resolve("build/runtimes");
 
@@ -39,7 +41,7 @@ export async function installRuntimes(): Promise<OtherRuntimes | undefined> {
   if (!isThere()) {
     await mkdir(FOLDER, { recursive: true });
     await writeFile(join(FOLDER, "package.json"), JSON.stringify({ private: true }));
-    await npm(["install", "--no-audit", "--no-fund", "node@24", "deno@2"], FOLDER).catch((error: unknown) => {
+    await npm(["install", "--no-audit", "--no-fund", ...PACKAGES], FOLDER).catch((error: unknown) => {
       reason = error;
     });
   }
