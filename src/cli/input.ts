@@ -9,6 +9,7 @@ import type { Images } from "../images.ts";
 import type { Graph } from "../ir/graph.ts";
 import { inferShapes } from "../ir/shapes.ts";
 import { loadModel } from "../load.ts";
+import { labelsFromCsv, labelsFromNames, pictureNames, readFolder } from "./imageFolder.ts";
 
 /**
  * The model in a file, or in a folder with a `model.json`; the shards of a `model.json` are beside it.
@@ -22,13 +23,13 @@ export async function readModel(path: string, inputShape?: number[]): Promise<Gr
   return named(file, () => loadModel(bytes, { inputShape, readShard }));
 }
 
-async function isFolder(path: string): Promise<boolean> {
+export async function isFolder(path: string): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);
   return found?.isDirectory() ?? false;
 }
 
 /**
- * Images from a `.npy` file, normalized and checked against the model's input.
+ * Images from a `.npy` file or a folder of JPEG and PNG files, normalized and checked against the model's input.
  *
  * @param limit The first so many only.
  * @throws GenieError `invalid-data`, `invalid-option`, `malformed-file`.
@@ -36,13 +37,41 @@ async function isFolder(path: string): Promise<boolean> {
 export async function readImages(
   path: string,
   graph: Graph,
-  { limit, ...pixels }: PixelOptions & { limit?: number | undefined } = {},
+  {
+    limit,
+    resize,
+    ...pixels
+  }: PixelOptions & { limit?: number | undefined; resize?: number | undefined } = {},
 ): Promise<Images> {
+  if (await isFolder(path)) {
+    const [, ...size] = graph.inputs[0]!.shape;
+    if (size.length !== 3)
+      throw new GenieError("invalid-data", `${path}: the model takes no images, but [${size}]`);
+    const pictures = await readFolder(path, { size: size as [number, number, number], resize, limit });
+    return named(path, () => normalizeImages(pictures, pixels));
+  }
   const array = await readArray(path);
   return named(path, () => {
     checkShape(array.shape, graph.inputs[0]!.shape);
     return normalizeImages(firstRows(array, limit), pixels);
   });
+}
+
+/**
+ * Class indices of the pictures in a folder: from a CSV file "name,label", or from the number each name begins with.
+ *
+ * @throws GenieError `invalid-data`, `malformed-file`.
+ */
+export async function readFolderLabels(
+  folder: string,
+  csv: string | undefined,
+  graph: Graph,
+  limit?: number,
+): Promise<number[]> {
+  const names = await pictureNames(folder, limit);
+  if (csv === undefined) return checkLabels(labelsFromNames(names), graph);
+  const text = new TextDecoder().decode(await readBytes(csv));
+  return named(csv, () => checkLabels(labelsFromCsv(text, names), graph));
 }
 
 /**
@@ -61,17 +90,20 @@ export async function readLabels(path: string, graph: Graph, limit?: number): Pr
     if (data instanceof Float32Array || data instanceof Float64Array) {
       throw new GenieError("invalid-data", "labels are integers, this file holds floats");
     }
-    const labels = Float64Array.from(npyNumbers(firstRows(array, limit)));
-    const classes = inferShapes(graph).get(graph.outputs[0]!)!.at(-1)!;
-    const bad = labels.findIndex((label) => label < 0 || label >= classes);
-    if (bad >= 0) {
-      throw new GenieError(
-        "invalid-data",
-        `label ${labels[bad]} at index ${bad} is not one of the model's ${classes} classes, 0 to ${classes - 1}`,
-      );
-    }
-    return labels;
+    return checkLabels(Float64Array.from(npyNumbers(firstRows(array, limit))), graph);
   });
+}
+
+function checkLabels<Labels extends number[] | Float64Array>(labels: Labels, graph: Graph): Labels {
+  const classes = inferShapes(graph).get(graph.outputs[0]!)!.at(-1)!;
+  const bad = labels.findIndex((label) => label < 0 || label >= classes);
+  if (bad >= 0) {
+    throw new GenieError(
+      "invalid-data",
+      `label ${labels[bad]} at index ${bad} is not one of the model's ${classes} classes, 0 to ${classes - 1}`,
+    );
+  }
+  return labels;
 }
 
 async function readBytes(path: string): Promise<Uint8Array> {

@@ -1,7 +1,7 @@
 /** Output files: checked before the work starts, written whole or not at all. */
 import { constants } from "node:fs";
 import { access, open, realpath, rename, stat, unlink, writeFile } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { GenieError } from "../errors.ts";
 import { reason } from "../fileError.ts";
 
@@ -73,4 +73,10 @@ function temporaryPath(target: string): string {
 
 function unwritable(path: string, why: string, cause?: unknown): GenieError {
   return new GenieError("unwritable-output", `cannot write ${path}: ${why}`, { cause });
+}
+
+/** What outputs of a model are called: the file's name without its extension, or the folder's. */
+export function stem(model: string): string {
+  const path = basename(model) === "model.json" ? dirname(resolve(model)) : model;
+  return basename(path).replace(/\.(?:onnx|h5|hdf5|keras)$/, "");
 }

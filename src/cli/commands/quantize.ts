@@ -1,5 +1,4 @@
 /** `genie-wasm quantize`: a float model in, a low-bit model out. */
-import { basename } from "node:path";
 import type { Command } from "commander";
 import { quantize } from "../../calls.ts";
 import { GenieError } from "../../errors.ts";
@@ -27,7 +26,7 @@ import {
   type SynthesisFlags,
   type WorkerFlags,
 } from "../options.ts";
-import { openOutput } from "../output.ts";
+import { openOutput, stem } from "../output.ts";
 import { createReporter } from "../reporter.ts";
 import { printResult } from "../result.ts";
 import { addResumeFlags, explainResume, openRunFolder, type ResumeFlags } from "../resume.ts";
@@ -72,17 +71,21 @@ export function addQuantize(program: Command): void {
   const command = program
     .command("quantize")
     .summary("quantize a float model, with no data")
-    .description(
-      "Quantizes a float ONNX model block by block (GENIE), with no data or with a few real images.",
+    .description("Quantizes a float model block by block (GENIE), with no data or with a few real images.")
+    .argument(
+      "<model>",
+      "float ONNX, .h5 or .keras file, TFJS Layers model.json or its folder; with its BatchNorms",
     )
-    .argument("<model>", "float ONNX file, with its BatchNorms unless --data is given")
     .option("-o, --output <file.onnx>", "quantized model (default: <model>.w4a4.onnx, by its bits)");
   addBitFlags(command).option(
     "--symmetric",
     "weights with the zero-point in the middle, as int8 runtimes like best",
   );
   addSynthesisFlags(command).option("--iterations <n>", "reconstruction iterations a block", count);
-  command.option("--data <file.npy>", "real or kept images [N, H, W, C] instead of synthetic ones");
+  command.option(
+    "--data <path>",
+    "real or kept images instead of synthetic ones: .npy [N, H, W, C], or a folder of JPEG and PNG files",
+  );
   addPixelFlags(command);
   addModelFlags(command);
   addWorkerFlags(command);
@@ -93,7 +96,7 @@ export function addQuantize(program: Command): void {
 async function runQuantize(model: string, flags: QuantizeFlags): Promise<void> {
   const { data, weightBits, activationBits, preset, seed, setting, symmetric = false } = flags;
   refuseContradictions(flags);
-  const output = flags.output ?? `${basename(model, ".onnx")}.w${weightBits}a${activationBits}.onnx`;
+  const output = flags.output ?? `${stem(model)}.w${weightBits}a${activationBits}.onnx`;
   const inputs = data ? [model, data] : [model];
   const file = await openOutput(output, inputs);
   const checkpoint = await openRunFolder(output, flags);

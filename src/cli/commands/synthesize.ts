@@ -1,5 +1,4 @@
 /** `genie-wasm synthesize`: calibration images from a model's BatchNorm statistics. */
-import { basename } from "node:path";
 import type { Command } from "commander";
 import { synthesize } from "../../calls.ts";
 import { GenieError } from "../../errors.ts";
@@ -24,7 +23,7 @@ import {
   type SynthesisFlags,
   type WorkerFlags,
 } from "../options.ts";
-import { openOutput } from "../output.ts";
+import { openOutput, stem } from "../output.ts";
 import { createReporter } from "../reporter.ts";
 import { printResult } from "../result.ts";
 import { createCollector, synthesisOptions, writeImages } from "../synthetic.ts";
@@ -73,7 +72,7 @@ export function addSynthesize(program: Command): void {
 }
 
 async function runSynthesize(model: string, flags: SynthesizeFlags & { iterations?: number }): Promise<void> {
-  const output = flags.output ?? `${basename(model, ".onnx")}.images.npy`;
+  const output = flags.output ?? `${stem(model)}.images.npy`;
   const npy = await openOutput(output, [model]);
   const sheet = await openOutput(`${output.replace(/\.npy$/, "")}.png`, [model]);
   const graph = await readModel(model, flags.inputShape);
