@@ -15,7 +15,7 @@ import { touch } from "./packing";
 const STRIP_BYTES: usize = 131072;
 
 /** Bytes of scratch for each function here. */
-export const DEPTHWISE_3X3_SCRATCH: usize = WINDOW_BYTES + 16;
+export const DEPTHWISE_3X3_SCRATCH: usize = WINDOW_BYTES + 32;
 
 /** Whether `depthwise3x3` and `depthwise3x3FilterGradient` can do it. */
 export function is3x3(c: i32, kh: i32, kw: i32, sw: i32, dh: i32, dw: i32, w: i32, left: i32, ow: i32): bool {
@@ -39,8 +39,8 @@ export function depthwise3x3(
   n: i32, h: i32, w: i32, c: i32, sh: i32, sw: i32, top: i32, left: i32, oh: i32, ow: i32,
 ): void {
   const at = changetype<Window>(scratch);
-  setWindow(at, scratch, h, w, ow, c, sh, top, left);
-  eachStrip(sw == 1 ? SLIDE_BY_ONE : SLIDE_BY_TWO, at, x, filter, y, n, oh, <usize>sh * at.inputRow);
+  setWindow(at, scratch, h, w, oh, ow, c, sh, top, left);
+  eachStrip(sw == 1 ? SLIDE_BY_ONE : SLIDE_BY_TWO, at, x, filter, y, n, <usize>sh * at.inputRow);
 }
 
 /** As `depthwiseInputGradient` of `depthwise.ts`, of which stride 1 is the convolution with the rotated filter. */
@@ -50,15 +50,15 @@ export function depthwise3x3InputGradient(
 ): void {
   const at = changetype<Window>(scratch);
   if (sh == 2) {
-    setWindow(at, scratch, oh, ow, w, c, 2, top, left);
-    eachStrip(SPREAD_BY_TWO, at, dy, filter, dx, n, h, at.inputRow >> 1);
+    setWindow(at, scratch, oh, ow, h, w, c, 2, top, left);
+    eachStrip(SPREAD_BY_TWO, at, dy, filter, dx, n, at.inputRow);
     return;
   }
-  setWindow(at, scratch, oh, ow, w, c, 1, 2 - top, 2 - left);
+  setWindow(at, scratch, oh, ow, h, w, c, 1, 2 - top, 2 - left);
   const last = filter + 2 * (at.filterRow + at.filterColumn);
   at.filterRow = -at.filterRow;
   at.filterColumn = -at.filterColumn;
-  eachStrip(SLIDE_BY_ONE, at, dy, last, dx, n, h, at.inputRow);
+  eachStrip(SLIDE_BY_ONE, at, dy, last, dx, n, at.inputRow);
 }
 
 /** Adds one image's gradient by the filter to `sums` [3, 3, C]. */
@@ -67,9 +67,9 @@ export function depthwise3x3FilterGradient(
   h: i32, w: i32, c: i32, sh: i32, sw: i32, top: i32, left: i32, oh: i32, ow: i32,
 ): void {
   const at = changetype<Window>(scratch);
-  setWindow(at, scratch, h, w, ow, c, sh, top, left);
+  setWindow(at, scratch, h, w, oh, ow, c, sh, top, left);
   const kind = sw == 1 ? SUM_BY_ONE : SUM_BY_TWO;
-  eachStrip(kind, at, x, sums, dy, 1, oh, <usize>sh * at.inputRow + at.outputRow);
+  eachStrip(kind, at, x, sums, dy, 1, <usize>sh * at.inputRow + at.outputRow);
 }
 
 // The micro-kernels.
@@ -80,13 +80,15 @@ const SUM_BY_ONE: i32 = 3;
 const SUM_BY_TWO: i32 = 4;
 
 function setWindow(
-  at: Window, scratch: usize, height: i32, width: i32, outputWidth: i32, c: i32, stride: i32, top: i32, left: i32,
+  at: Window, scratch: usize, height: i32, width: i32, outputHeight: i32, outputWidth: i32, c: i32,
+  stride: i32, top: i32, left: i32,
 ): void {
   at.pixel = <usize>c << 2;
   at.inputRow = <usize>width * at.pixel;
   at.height = height;
   at.width = width;
   at.outputRow = <usize>outputWidth * at.pixel;
+  at.outputHeight = outputHeight;
   at.outputWidth = outputWidth;
   at.top = top;
   at.left = left;
@@ -94,20 +96,24 @@ function setWindow(
   at.filterRow = 3 * at.pixel;
   at.filterColumn = at.pixel;
   at.zeros = scratch + WINDOW_BYTES;
+  at.waste = at.zeros + 16;
   v128.store(at.zeros, f32x4.splat(0));
 }
 
-/** All rows of all images; `read` bytes are read for each row that is walked. */
+/** All rows of all images, or pairs of rows; `read` bytes are read for each that is walked. */
 function eachStrip(
-  kernel: i32, at: Window, input: usize, filter: usize, output: usize, n: i32, rows: i32, read: usize,
+  kernel: i32, at: Window, input: usize, filter: usize, output: usize, n: i32, read: usize,
 ): void {
   const strip = max(1, <i32>(STRIP_BYTES / max(read, 1)));
+  const isPairs = kernel == SPREAD_BY_TWO;
   const isSum = kernel >= SUM_BY_ONE;
+  const first = isPairs ? at.top >> 1 : 0;
+  const rows = isPairs ? ((at.outputHeight - 1 + at.top) >> 1) + 1 : at.outputHeight;
   for (let image = 0; image < n; image++) {
     let near = 0;
-    for (let r = 0; r < rows; r += strip) {
+    for (let r = first; r < rows; r += strip) {
       const to = min(rows, r + strip);
-      const last = kernel == SPREAD_BY_TWO ? (to - 1 + at.top) >> 1 : (to - 1) * at.stride - at.top + 2;
+      const last = isPairs ? to - 1 : (to - 1) * at.stride - at.top + 2;
       const end = max(near, min(at.height, last + 1));
       at.touched = touch(input + <usize>near * at.inputRow, <usize>(end - near) * at.inputRow);
       near = end;
@@ -123,7 +129,7 @@ function eachStrip(
       }
     }
     input += <usize>at.height * at.inputRow;
-    output += <usize>rows * at.outputRow;
+    output += <usize>at.outputHeight * at.outputRow;
   }
 }
 

@@ -9,6 +9,7 @@ export class Window {
   width: i32;
   output: usize;
   outputRow: usize;
+  outputHeight: i32;
   outputWidth: i32;
   /** From a pixel to the next, of input and output. */
   pixel: usize;
@@ -24,11 +25,13 @@ export class Window {
   repeated: i32;
   /** Sixteen bytes of zeros: every pixel of a row that does not exist. */
   zeros: usize;
+  /** Sixteen bytes for what a row of outputs that does not exist would get. */
+  waste: usize;
   /** A use for what is read only to be near, so that no compiler leaves the reading out. */
   touched: i32;
 }
 
-export const WINDOW_BYTES: usize = 80;
+export const WINDOW_BYTES: usize = 96;
 
 // @ts-expect-error: decorator
 @inline
@@ -48,4 +51,24 @@ export function rowStart(at: Window, row: i32): usize {
 @inline
 export function rowStep(at: Window, row: i32): usize {
   return rowExists(at, row) ? at.pixel : 0;
+}
+
+// @ts-expect-error: decorator
+@inline
+function outputRowExists(at: Window, row: i32): bool {
+  return <u32>row < <u32>at.outputHeight;
+}
+
+/** Where a row of the output starts, or waste if there is none. */
+// @ts-expect-error: decorator
+@inline
+export function outputRowStart(at: Window, row: i32): usize {
+  return outputRowExists(at, row) ? at.output + <usize>row * at.outputRow : at.waste;
+}
+
+/** From a pixel of a row of the output to the next. */
+// @ts-expect-error: decorator
+@inline
+export function outputRowStep(at: Window, row: i32): usize {
+  return outputRowExists(at, row) ? at.pixel : 0;
 }
