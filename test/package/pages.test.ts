@@ -75,6 +75,18 @@ describe.each(["chrome", "firefox"] as const)("%s", (name) => {
       });
     });
 
+    test("a page that is closed goes on where it was when it is opened again: the bits of Node", async () => {
+      const runtime = await browserRuntime(browser, { roots: [consumer.folder], path: "page.html" });
+      try {
+        const kept = { ...job, checkpoint: "job" };
+        await expect(runtime.run({ ...kept, closeAt: 2 })).rejects.toThrow("close me");
+        const outcome = await runtime.run(kept);
+        expect(outcome.file).toBe(expected.file);
+      } finally {
+        await runtime.close();
+      }
+    });
+
     test("an app that Vite serves during development: the bits of Node", async () => {
       const outcome = await runOn(developApp(consumer), job);
       expect(outcome.file).toBe(expected.file);

@@ -1,11 +1,11 @@
-/** One quantization job, the same in every runtime. `read` gives a file's bytes. */
-export async function runJob(genie, job, read) {
+/** One quantization job, the same in every runtime. `read` gives a file's bytes; `more` are options of `quantize`. */
+export async function runJob(genie, job, read, more = {}) {
   const graph = await genie.loadModel(await read(job.model));
   const session = await genie.openSession({ workers: job.workers, binary: job.binary });
   try {
     const pause = watchPauses();
     const started = performance.now();
-    const { model } = await session.quantize(graph, job.quantize);
+    const { model } = await session.quantize(graph, { ...job.quantize, ...more });
     const seconds = (performance.now() - started) / 1000;
     const longestPause = pause();
     const pixels = { shape: job.images.shape, data: await read(job.images.file) };

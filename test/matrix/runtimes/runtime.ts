@@ -10,6 +10,10 @@ export interface Job extends Pick<SessionOptions, "binary"> {
   images: { file: string; shape: number[] };
   pixels: PixelOptions;
   labels: number[];
+  /** Pages only: a checkpoint's name in IndexedDB. The job fails unless it finds synthesis done there, … */
+  checkpoint?: string;
+  /** … but for a first one, which fails with "close me" when it is in this block. */
+  closeAt?: number;
 }
 
 export interface Outcome {
