@@ -1,0 +1,163 @@
+/**
+ * The quality tables: model × bits × method × seed, every figure onnxruntime's on the exported file.
+ *
+ *   npm run bench:accuracy -- [--model resnet20]… [--bits 4x4]… [--method zero-shot]… [--seeds 0,1]
+ *     [--images N] [--synthesis-iterations N] [--iterations N] [--limit N] [--json FILE]
+ *
+ * Methods: float, nearest (zero-shot images, step sizes searched, nothing learned), adaround (zero-shot images, step
+ * sizes frozen), zero-shot, few-shot, and the ablations of synthesis generator, pixels, no-swing, generator-no-swing,
+ * pixels-no-swing. Rows that FILE holds already are not computed again. Synthetic images are kept in build/bench/.
+ */
+import { existsSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
+import { parseArgs } from "node:util";
+import { readNpy, writeNpy } from "../../src/formats/npy.ts";
+import type { Graph, Images, QuantizedGraph, SynthesisOptions } from "../../src/index.ts";
+import { top1 } from "./judge.ts";
+import { MODELS } from "./models.ts";
+
+/** As seen from the bundle in build/bench/. */
+const PACKED = new URL("../../dist/index.js", import.meta.url);
+
+interface Row {
+  model: string;
+  bits: string;
+  method: string;
+  seed: number;
+  budget: string;
+  top1: number;
+  seconds: number;
+}
+
+const { values: flags } = parseArgs({
+  options: {
+    model: { type: "string", multiple: true, default: Object.keys(MODELS) },
+    bits: { type: "string", multiple: true, default: ["8x8", "4x8", "4x4", "3x3", "2x4"] },
+    method: { type: "string", multiple: true, default: ["float", "nearest", "few-shot", "zero-shot"] },
+    seeds: { type: "string", default: "0,1" },
+    images: { type: "string" },
+    "synthesis-iterations": { type: "string" },
+    iterations: { type: "string" },
+    limit: { type: "string" },
+    workers: { type: "string" },
+    json: { type: "string", default: "build/bench/accuracy.json" },
+  },
+});
+
+const { exportOnnx, loadModel, openSession } = (await import(
+  PACKED.href
+)) as typeof import("../../src/index.ts");
+const rows: Row[] = existsSync(flags.json) ? JSON.parse(await readFile(flags.json, "utf8")) : [];
+const session = await openSession({ workers: flags.workers ? Number(flags.workers) : undefined });
+const number = (flag: string | undefined, otherwise: number): number => (flag ? Number(flag) : otherwise);
+
+const SYNTHESIS: Readonly<Record<string, Pick<SynthesisOptions, "mode" | "swing">>> = {
+  generator: { mode: "generator" },
+  pixels: { mode: "pixels" },
+  "no-swing": { swing: false },
+  "generator-no-swing": { mode: "generator", swing: false },
+  "pixels-no-swing": { mode: "pixels", swing: false },
+};
+
+for (const name of flags.model) {
+  const model = MODELS[name];
+  if (!model) throw new Error(`models are ${Object.keys(MODELS).join(", ")}, not ${name}`);
+  const graph = await loadModel(model.url);
+  const judged = await model.evaluation(flags.limit ? Number(flags.limit) : undefined);
+  const synthesis = {
+    images: number(flags.images, model.images),
+    batchSize: model.batchSize,
+    iterations: number(flags["synthesis-iterations"], model.synthesisIterations),
+  };
+  const iterations = number(flags.iterations, model.iterations);
+  const judge = (result: Graph | QuantizedGraph): Promise<number> =>
+    top1(exportOnnx(result), graph.inputs[0]!.name, judged);
+  for (const method of flags.method) {
+    if (method === "float") {
+      await row({ model: name, bits: "float", method, seed: 0, budget: "" }, () => judge(graph));
+      continue;
+    }
+    for (const seed of flags.seeds.split(",").map(Number)) {
+      for (const bits of flags.bits) {
+        const [weightBits, activationBits] = bits.split("x").map(Number) as [number, number];
+        const steps = method === "nearest" ? 0 : iterations;
+        const budget =
+          method === "few-shot"
+            ? `real, ${steps}`
+            : `${synthesis.images} × ${synthesis.iterations}, ${steps}`;
+        await row({ model: name, bits, method, seed, budget }, async () => {
+          const options = { ...synthesis, ...SYNTHESIS[method], seed };
+          const images =
+            method === "few-shot" ? await model.calibration() : await synthetic(name, method, graph, options);
+          const learnStepSize = method !== "adaround";
+          const settings = { weightBits, activationBits, iterations: steps, seed, learnStepSize };
+          return judge((await session.reconstruct(graph, images, settings)).model);
+        });
+      }
+    }
+  }
+}
+session.close();
+print();
+
+/** Computes a row, unless it is there already, and writes all of them down. */
+async function row(key: Omit<Row, "top1" | "seconds">, compute: () => Promise<number>): Promise<void> {
+  const isSame = (other: Row): boolean =>
+    (Object.keys(key) as (keyof typeof key)[]).every((field) => other[field] === key[field]);
+  if (rows.some(isSame)) return;
+  const started = performance.now();
+  const accuracy = await compute();
+  const seconds = (performance.now() - started) / 1000;
+  rows.push({ ...key, top1: accuracy, seconds });
+  await writeFile(flags.json, `${JSON.stringify(rows, null, 1)}\n`);
+  const { model, bits, method, seed, budget } = key;
+  console.log(
+    `${model} ${bits} ${method} seed ${seed} (${budget}): ${(100 * accuracy).toFixed(2)} % ${seconds.toFixed(0)} s`,
+  );
+}
+
+/** Images of an earlier run with the same options, or new ones. */
+async function synthetic(
+  name: string,
+  method: string,
+  graph: Graph,
+  options: SynthesisOptions & { images: number; iterations: number; seed: number },
+): Promise<Images> {
+  const kind = SYNTHESIS[method] ? method : "genie";
+  const file = `build/bench/${name}-${kind}-${options.images}x${options.iterations}-${options.seed}.npy`;
+  if (existsSync(file)) {
+    const { shape, data } = readNpy(new Uint8Array(await readFile(file)));
+    return { shape, data: data as Float32Array };
+  }
+  const images = await session.synthesize(graph, options);
+  await writeFile(file, writeNpy(images));
+  return images;
+}
+
+/** One table a model: bits down, methods across, the mean of the seeds and how far they are apart. */
+function print(): void {
+  for (const model of new Set(rows.map((row) => row.model))) {
+    const own = rows.filter((row) => row.model === model && row.method !== "float");
+    const methods = [...new Set(own.map(({ method, budget }) => `${method} (${budget})`))];
+    const float = rows.find((row) => row.model === model && row.method === "float");
+    console.log(`\n${model}${float ? `, float ${percent([float.top1])}` : ""}\n`);
+    console.log(`| bits | ${methods.join(" | ")} |\n|---|${methods.map(() => "---|").join("")}`);
+    for (const bits of new Set(own.map((row) => row.bits))) {
+      const cells = methods.map((column) =>
+        percent(
+          own
+            .filter((row) => row.bits === bits && `${row.method} (${row.budget})` === column)
+            .map((row) => row.top1),
+        ),
+      );
+      console.log(`| W${bits.replace("x", "A")} | ${cells.join(" | ")} |`);
+    }
+  }
+}
+
+function percent(shares: readonly number[]): string {
+  if (shares.length === 0) return "";
+  const mean = shares.reduce((sum, share) => sum + share, 0) / shares.length;
+  const spread = Math.max(...shares) - Math.min(...shares);
+  return `${(100 * mean).toFixed(2)} %${shares.length > 1 ? ` (±${(50 * spread).toFixed(2)})` : ""}`;
+}
