@@ -12,7 +12,9 @@ export interface WorkerHandle {
 
 /** Starts a worker. */
 export async function spawnWorker(): Promise<WorkerHandle> {
-  return typeof Worker === "function" ? spawnWebWorker() : spawnNodeWorker();
+  // Libraries put Node's own class there too, which has another interface.
+  const hasWebWorkers = typeof Worker === "function" && "addEventListener" in Worker.prototype;
+  return hasWebWorkers ? spawnWebWorker() : spawnNodeWorker();
 }
 
 function spawnWebWorker(): WorkerHandle {

@@ -30,13 +30,12 @@ const quick = {
 };
 
 describe("learning rate of the rounding", () => {
-  const rate = (weightBits: number, iterations: number): number =>
-    resolveReconstruction({ weightBits, iterations }).roundingLearningRate;
+  const rate = (iterations: number): number => resolveReconstruction({ iterations }).roundingLearningRate;
 
-  test("is the published one, but for 2-bit weights in a hurry", () => {
-    expect([rate(4, 600), rate(3, 600), rate(2, 20_000), rate(2, 100_000)]).toEqual([1e-3, 1e-3, 1e-3, 1e-3]);
-    expect(rate(2, 5000)).toBeCloseTo(4e-3, 12);
-    expect(rate(2, 600)).toBeCloseTo(1e-2, 12);
+  test("is the published one for the published budget, and up to ten times that for smaller ones", () => {
+    expect([rate(20_000), rate(100_000)]).toEqual([1e-3, 1e-3]);
+    expect(rate(5000)).toBeCloseTo(4e-3, 12);
+    expect([rate(2000), rate(100), rate(0)]).toEqual([1e-2, 1e-2, 1e-2]);
   });
 });
 
