@@ -17,14 +17,17 @@ const NAMES = ["linear", ...Object.keys(SIMPLE), "hard_sigmoid", "softmax", "swi
 /** `value` after the activation that the setting names; Keras 3 may write {class_name, config}. */
 export function activated(layer: LayerBuilder, value: string, setting: unknown, part?: string): string {
   const name = nameOf(setting);
-  const simple = SIMPLE[name];
+  const simple = Object.hasOwn(SIMPLE, name) ? SIMPLE[name] : undefined;
   if (simple) return layer.activate(value, simple, part);
   switch (name) {
     case "linear":
       return value;
     case "hard_sigmoid":
-      // Keras 2: 0.2·x + 0.5; Keras 3 speaks of relu6(x + 3) / 6 by the same name, and writes a registered one.
-      return layer.activate(value, { kind: "hardSigmoid", alpha: 0.2, beta: 0.5 }, part);
+      return layer.activate(
+        value,
+        { kind: "hardSigmoid", alpha: layer.isKeras3 ? 1 / 6 : 0.2, beta: 0.5 },
+        part,
+      );
     case "softmax":
       return layer.add({ op: "softmax", inputs: [value], axis: layer.shapeOf(value).length - 1 }, part);
     case "swish":
@@ -39,7 +42,7 @@ export function activated(layer: LayerBuilder, value: string, setting: unknown, 
 
 function nameOf(setting: unknown): string {
   if (setting === undefined || setting === null) return "linear";
-  if (typeof setting === "string") return setting;
+  if (typeof setting !== "object") return String(setting);
   const { config, class_name: className } = setting as Record<string, unknown>;
   return typeof config === "string" ? config : String(className);
 }

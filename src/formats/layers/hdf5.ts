@@ -2,9 +2,11 @@
 import { GenieError } from "../../errors.ts";
 import type { Graph } from "../../ir/graph.ts";
 import { type ImportLayersOptions, importLayers } from "./importLayers.ts";
+import { parseJson } from "./json.ts";
+import { MODEL_CLASSES, readTopology } from "./topology.ts";
 import { elementsOf, type LayerWeight, type WeightSource } from "./weights.ts";
 
-/** What we use of jsfive, which has no types. */
+/** What we use of jsfive, which has no types of its own. */
 interface Group {
   keys: string[];
   attrs: Record<string, unknown>;
@@ -20,64 +22,100 @@ interface Dataset {
 /** Reads a whole-model `.h5` file. @throws GenieError as `importLayers`. */
 export async function importHdf5(bytes: Uint8Array, options: ImportLayersOptions = {}): Promise<Graph> {
   const root = await openHdf5(bytes);
-  return guarded(() => {
-    const config = root.attrs.model_config;
-    if (typeof config !== "string") {
-      throw new GenieError(
-        "malformed-file",
-        "this HDF5 file has no model_config: it holds weights alone, or is no Keras model; save the whole model",
-      );
-    }
-    return importLayers(JSON.parse(config), namedWeights(root), options);
-  });
+  const { model_config: config, keras_version: kerasVersion } = guarded(() => root.attrs);
+  if (typeof config !== "string") {
+    throw new GenieError(
+      "malformed-file",
+      "this HDF5 file has no model_config: it holds weights alone, or is no Keras model; save the whole model",
+    );
+  }
+  return importLayers(parseJson(config, "model_config"), namedWeights(root), { ...options, kerasVersion });
 }
 
-/** The weights of a `.keras` archive: numbered by layer, in Keras's order. @throws GenieError `malformed-file`. */
-export async function readNumberedWeights(bytes: Uint8Array): Promise<WeightSource> {
+/**
+ * The weights of a `.keras` archive, where each layer's variables are numbered in Keras's order.
+ *
+ * @param model What `config.json` says, whose order tells which group is whose.
+ * @throws GenieError `malformed-file`.
+ */
+export async function readNumberedWeights(bytes: Uint8Array, model: unknown): Promise<WeightSource> {
   const root = await openHdf5(bytes);
-  const layers = guarded(() => group(root, "layers") ?? group(root, "_layer_checkpoint_dependencies"));
-  const ofClass = new Map<string, number>();
-  return (layer, className) =>
+  const groups = countedGroups(model);
+  return ({ name, path }) =>
     guarded(() => {
-      // Older Keras 3 counts the layers of a class: conv2d, conv2d_1, …; newer ones write their names.
-      const snake = snakeCase(className);
-      const count = ofClass.get(snake) ?? 0;
-      ofClass.set(snake, count + 1);
-      const counted = count === 0 ? snake : `${snake}_${count}`;
-      const own = layers && (group(layers, layer) ?? group(layers, counted));
+      const own = descend(root, groups.get(path.join("/"))!) ?? descend(root, path);
       const vars = own && group(own, "vars");
       if (!vars) return [];
       const numbers = [...vars.keys].sort((a, b) => Number(a) - Number(b));
-      return numbers.map((key) => readDataset(vars.get(key) as Dataset, `${layer}/${key}`));
+      return numbers.map((key) => readDataset(vars.get(key), `${name}/${key}`));
     });
+}
+
+/**
+ * Keras names the groups of a model's layers by class and count and not by their names: conv2d, conv2d_1, …
+ *
+ * @returns Group names from the outermost model inwards, by the layer's path.
+ */
+function countedGroups(
+  model: unknown,
+  outer: { path: string[]; groups: string[] } = { path: [], groups: [] },
+  found = new Map<string, string[]>(),
+): Map<string, string[]> {
+  const counts = new Map<string, number>();
+  for (const { name, className, config } of readTopology(model).layers) {
+    const snake = snakeCase(className);
+    const count = counts.get(snake) ?? 0;
+    counts.set(snake, count + 1);
+    const path = [...outer.path, name];
+    const groups = [...outer.groups, count === 0 ? snake : `${snake}_${count}`];
+    found.set(path.join("/"), groups);
+    if (MODEL_CLASSES.includes(className)) {
+      countedGroups({ class_name: className, config }, { path, groups }, found);
+    }
+  }
+  return found;
+}
+
+/** The group of a layer: layers/<outer>/layers/<inner>. */
+function descend(root: Group, names: readonly string[]): Group | undefined {
+  return names.reduce<Group | undefined>((parent, name) => {
+    const layers = parent && (group(parent, "layers") ?? group(parent, "_layer_checkpoint_dependencies"));
+    return layers && group(layers, name);
+  }, root);
 }
 
 /** `model_weights/<layer>`: the attribute weight_names lists paths such as "conv/kernel:0". */
 function namedWeights(root: Group): WeightSource {
-  const weights = group(root, "model_weights");
-  return (layer) =>
+  const weights = guarded(() => group(root, "model_weights"));
+  return ({ path }) =>
     guarded(() => {
-      const own = weights && group(weights, layer);
+      const own = weights && group(weights, path[0]!);
       if (!own) return [];
-      const names = own.attrs.weight_names;
-      if (!Array.isArray(names)) return [];
-      return names.map((raw): LayerWeight => {
-        // HDF5 pads strings of a list to the longest with zeros.
-        const path = String(raw).split("\0", 1)[0]!;
-        const dataset = own.get(path);
-        if (!dataset || !("dtype" in dataset)) {
-          throw new GenieError("malformed-file", `weight "${path}" of layer "${layer}" is missing`);
-        }
-        const name = path.slice(path.lastIndexOf("/") + 1).replace(/:\d+$/, "");
-        return { name, ...readDataset(dataset, path) };
-      });
+      // A nested model's weights stand in its group all together, told apart by their layers' names.
+      const isOurs = (parts: string[]) => path.length === 1 || parts.at(-2) === path.at(-1);
+      return weightNames(own.attrs)
+        .filter((name) => isOurs(name.split("/")))
+        .map((name): LayerWeight => {
+          const last = name.slice(name.lastIndexOf("/") + 1).replace(/:\d+$/, "");
+          return { name: last, ...readDataset(own.get(name), name) };
+        });
     });
+}
+
+/** Long lists of names are split into weight_names0, weight_names1, … */
+function weightNames(attrs: Record<string, unknown>): string[] {
+  const chunks: unknown[] = [attrs.weight_names];
+  for (let i = 0; attrs[`weight_names${i}`] !== undefined; i++) chunks.push(attrs[`weight_names${i}`]);
+  // HDF5 pads strings of a list to the longest with zeros.
+  return chunks.flatMap((names) =>
+    Array.isArray(names) ? names.map((name) => String(name).split("\0", 1)[0]!) : [],
+  );
 }
 
 async function openHdf5(bytes: Uint8Array): Promise<Group> {
   const { File } = await import("jsfive");
-  // jsfive reads a buffer from its beginning.
-  const own = bytes.slice().buffer;
+  // jsfive reads a buffer from its beginning (`slice` would not copy a Buffer).
+  const own = new Uint8Array(bytes).buffer;
   return guarded(() => new File(own, "model.h5") as Group);
 }
 
@@ -87,9 +125,12 @@ function group(parent: Group, name: string): Group | undefined {
   return child && !("dtype" in child) ? child : undefined;
 }
 
-function readDataset(dataset: Dataset, name: string): LayerWeight {
+function readDataset(dataset: Group | Dataset | null, name: string): LayerWeight {
+  if (!dataset || !("dtype" in dataset))
+    throw new GenieError("malformed-file", `weight "${name}" is missing`);
   const elements = elementsOf(dataset.shape, name);
-  const data = Float32Array.from(dataset.value);
+  // Counters are 64-bit integers.
+  const data = Float32Array.from(dataset.value, Number);
   if (data.length !== elements) {
     throw new GenieError("malformed-file", `weight "${name}" has ${data.length} values, not ${elements}`);
   }
@@ -102,13 +143,9 @@ function guarded<T>(read: () => T): T {
     return read();
   } catch (error) {
     if (error instanceof GenieError) throw error;
-    throw new GenieError(
-      "malformed-file",
-      `this HDF5 file cannot be read: ${(error as Error)?.message ?? error}`,
-      {
-        cause: error,
-      },
-    );
+    throw new GenieError("malformed-file", "this HDF5 file cannot be read: truncated or damaged", {
+      cause: error,
+    });
   }
 }
 

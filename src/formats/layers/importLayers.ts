@@ -3,8 +3,9 @@ import { GenieError } from "../../errors.ts";
 import type { Graph } from "../../ir/graph.ts";
 import { LayerBuilder } from "./layerBuilder.ts";
 import { type Converter, layerConverters } from "./layerConverters.ts";
+import { readFlatTopology } from "./nested.ts";
 import { otherConverters } from "./otherConverters.ts";
-import { type LayerCall, readTopology } from "./topology.ts";
+import type { LayerCall } from "./topology.ts";
 import { MAX_WEIGHT_VALUES, type WeightSource } from "./weights.ts";
 
 const CONVERTERS: ReadonlyMap<string, Converter> = new Map(
@@ -14,6 +15,8 @@ const CONVERTERS: ReadonlyMap<string, Converter> = new Map(
 export interface ImportLayersOptions {
   /** The input's shape [N, H, W, C] where the file leaves it open. */
   inputShape?: number[] | undefined;
+  /** The version of Keras that wrote the model. */
+  kerasVersion?: unknown;
 }
 
 /**
@@ -26,11 +29,12 @@ export interface ImportLayersOptions {
 export function importLayers(
   model: unknown,
   weightsOf: WeightSource,
-  { inputShape }: ImportLayersOptions = {},
+  { inputShape, kerasVersion }: ImportLayersOptions = {},
 ): Graph {
-  const topology = readTopology(model);
+  const topology = readFlatTopology(model);
   const graph: Graph = { name: topology.name, inputs: [], outputs: [], nodes: [], constants: new Map() };
   const shapes = new Map<string, number[]>();
+  const target = { graph, shapes, isKeras3: /^3\./.test(String(kerasVersion)) };
   // What each layer gives: nodes may be several for a layer, or none.
   const outputs = new Map<string, string>();
   let values = 0;
@@ -51,11 +55,14 @@ export function importLayers(
       );
     }
     const inputs = layer.inputs.map((name) => outputs.get(name)!);
-    const weights = weightsOf(layer.name, layer.className);
-    values += weights.reduce((sum, { data }) => sum + data.length, 0);
-    if (values > MAX_WEIGHT_VALUES)
-      throw new GenieError("malformed-file", "the model's weights are too large");
-    outputs.set(layer.name, convert(new LayerBuilder(layer, inputs, graph, shapes, weights)));
+    const weights = () => {
+      const read = weightsOf(layer);
+      values += read.reduce((sum, { data }) => sum + data.length, 0);
+      if (values > MAX_WEIGHT_VALUES)
+        throw new GenieError("malformed-file", "the model's weights are too large");
+      return read;
+    };
+    outputs.set(layer.name, convert(new LayerBuilder(layer, inputs, target, weights)));
   }
   graph.outputs = topology.outputs.map((name) => {
     const output = outputs.get(name);
@@ -66,45 +73,50 @@ export function importLayers(
   return graph;
 }
 
-/** Each layer behind those that it reads. @throws GenieError `invalid-model` for a cycle or an unknown layer. */
+/**
+ * Each layer behind those that it reads, else in the file's order.
+ *
+ * @throws GenieError `invalid-model` for a cycle, an unknown layer, or two of one name.
+ */
 function inOrder(layers: readonly LayerCall[]): LayerCall[] {
-  const ordered = new Map<string, LayerCall>();
-  let waiting = [...layers];
-  while (waiting.length > 0) {
-    const stuck: LayerCall[] = [];
-    for (const layer of waiting) {
-      if (layer.inputs.every((name) => ordered.has(name))) ordered.set(layer.name, layer);
-      else stuck.push(layer);
+  const byName = new Map(layers.map((layer) => [layer.name, layer]));
+  if (byName.size !== layers.length) throw new GenieError("invalid-model", "two layers have the same name");
+  const ordered = new Set<LayerCall>();
+  const waiting = new Set<LayerCall>();
+  for (const first of layers) {
+    const stack = [first];
+    while (stack.length > 0) {
+      const layer = stack.at(-1)!;
+      const missing = layer.inputs.find((name) => !ordered.has(byName.get(name)!));
+      if (missing === undefined) {
+        ordered.add(layer);
+        stack.pop();
+        continue;
+      }
+      const before = byName.get(missing);
+      waiting.add(layer);
+      if (!before || waiting.has(before)) {
+        const why = before ? "which depends on it: a cycle" : "which is no layer of the model";
+        throw new GenieError("invalid-model", `layer "${layer.name}" reads "${missing}", ${why}`);
+      }
+      stack.push(before);
     }
-    if (stuck.length === waiting.length) {
-      const [layer] = stuck;
-      const missing = layer!.inputs.find((name) => !ordered.has(name));
-      throw new GenieError(
-        "invalid-model",
-        `layer "${layer!.name}" reads "${missing}", which no layer before it gives`,
-      );
-    }
-    waiting = stuck;
   }
-  return [...ordered.values()];
+  return [...ordered];
 }
 
+/** Keras 2 writes batch_input_shape, Keras 3 batch_shape; sizes that they leave open are `given`. */
 function readInputShape({ name, config }: LayerCall, given: number[] | undefined): number[] {
-  const own = config.batch_input_shape ?? config.batch_shape ?? given;
-  const written =
-    config.input_shape && Array.isArray(config.input_shape) ? [null, ...config.input_shape] : own;
-  if (!Array.isArray(written)) {
+  const written = config.batch_input_shape ?? config.batch_shape ?? given;
+  const sizes: unknown[] = Array.isArray(written) ? written : [];
+  const shape = sizes.map((size, axis) => (axis === 0 ? -1 : (size ?? given?.[axis])));
+  const isKnown = (size: unknown, axis: number): size is number =>
+    axis === 0 || (Number.isSafeInteger(size) && (size as number) > 0);
+  if (shape.length < 2 || !shape.every(isKnown)) {
     throw new GenieError(
       "dynamic-shape",
-      `input "${name}" has no shape; give it with inputShape ([N, H, W, C])`,
-    );
-  }
-  const shape = written.map((size, axis) => (axis === 0 ? -1 : (size ?? given?.[axis] ?? null)));
-  if (!shape.every((size, axis) => axis === 0 || (Number.isInteger(size) && size > 0))) {
-    throw new GenieError(
-      "dynamic-shape",
-      `input "${name}" has the shape [${written.map((size) => size ?? "?").join(", ")}]; ` +
-        "give all of it with inputShape ([N, H, W, C])",
+      `input "${name}" has the shape [${sizes.map((size) => size ?? "?").join(", ")}]; ` +
+        "give all of it, --input-shape or inputShape, as [N, H, W, C]",
     );
   }
   return shape;

@@ -8,6 +8,15 @@ import type { LayerWeight } from "./weights.ts";
 /** A node without the names that the builder gives it. */
 export type NodeSpec = Node extends infer N ? (N extends Node ? Omit<N, "name" | "output"> : never) : never;
 
+/** What the layers of one model have in common. */
+export interface Target {
+  graph: Graph;
+  /** Of every value of the graph. */
+  shapes: Map<string, number[]>;
+  /** Whether Keras 3 wrote the model, which gives some names another meaning than Keras 2 and TensorFlow.js. */
+  isKeras3: boolean;
+}
+
 /** One layer being converted: its settings, its inputs, and the graph to write to. */
 export class LayerBuilder {
   readonly name: string;
@@ -15,24 +24,26 @@ export class LayerBuilder {
   readonly config: Config;
   /** Names of the values it reads. */
   readonly inputs: readonly string[];
+  readonly isKeras3: boolean;
   readonly #graph: Graph;
   readonly #shapes: Map<string, number[]>;
-  readonly #weights: readonly LayerWeight[];
+  readonly #readWeights: () => readonly LayerWeight[];
+  #weights: readonly LayerWeight[] | undefined;
 
   constructor(
     { name, className, config }: LayerCall,
     inputs: readonly string[],
-    graph: Graph,
-    shapes: Map<string, number[]>,
-    weights: readonly LayerWeight[],
+    { graph, shapes, isKeras3 }: Target,
+    weights: () => readonly LayerWeight[],
   ) {
     this.name = name;
     this.className = className;
     this.config = config;
     this.inputs = inputs;
+    this.isKeras3 = isKeras3;
     this.#graph = graph;
     this.#shapes = shapes;
-    this.#weights = weights;
+    this.#readWeights = weights;
   }
 
   /** The value it reads. @throws GenieError `invalid-model` if there is not exactly one. */
@@ -75,15 +86,20 @@ export class LayerBuilder {
   /**
    * The weight of this name, or where the file has no names the one at `index`.
    *
+   * @param names The name that Keras gives it, and others that it had or has elsewhere.
    * @throws GenieError `invalid-model` where it is missing or of another rank.
    */
-  weight(name: string, index: number, rank: number): Constant {
+  weight(names: string | readonly string[], index: number, rank: number): Constant {
+    this.#weights ??= this.#readWeights();
+    const wanted = typeof names === "string" ? [names] : names;
+    const numbered = this.#weights[index];
     const found =
-      this.#weights.find((weight) => weight.name === name) ??
-      (this.#weights[index]?.name === undefined ? this.#weights[index] : undefined);
-    if (!found) throw this.invalid(`its weight "${name}" is missing`);
-    if (found.shape.length !== rank)
-      throw this.invalid(`its weight "${name}" has the shape [${found.shape}]`);
+      this.#weights.find(({ name }) => name !== undefined && wanted.includes(name)) ??
+      (numbered?.name === undefined ? numbered : undefined);
+    if (!found) throw this.invalid(`its weight "${wanted[0]}" is missing`);
+    if (found.shape.length !== rank) {
+      throw this.invalid(`its weight "${wanted[0]}" has the shape [${found.shape}]`);
+    }
     return found;
   }
 

@@ -14,9 +14,7 @@ export const layerConverters: Readonly<Record<string, Converter>> = {
     return activated(layer, value, layer.config.activation, "activation");
   },
   DepthwiseConv2D(layer) {
-    // Keras 3 calls it "kernel".
-    const filter = depthwiseFilter(layer);
-    const value = convolveDepthwise(layer, layer.input, filter, bias(layer, 1));
+    const value = convolveDepthwise(layer, layer.input, depthwiseFilter(layer), bias(layer, 1));
     return activated(layer, value, layer.config.activation, "activation");
   },
   SeparableConv2D(layer) {
@@ -74,11 +72,8 @@ function bias(layer: LayerBuilder, index: number): Constant | undefined {
 }
 
 function depthwiseFilter(layer: LayerBuilder): Constant {
-  try {
-    return layer.weight("depthwise_kernel", 0, 4);
-  } catch {
-    return layer.weight("kernel", 0, 4);
-  }
+  // Keras 3 calls that of DepthwiseConv2D "kernel".
+  return layer.weight(["depthwise_kernel", "kernel"], 0, 4);
 }
 
 function convolve(

@@ -101,6 +101,14 @@ export const otherConverters: Readonly<Record<string, Converter>> = {
     const shape = target.map((extent: number) => (extent === -1 ? size / known : extent));
     return layer.add({ op: "reshape", inputs: [layer.input], shape: [-1, ...shape] });
   },
+  Permute: (layer) => {
+    const { dims } = layer.config;
+    if (!Array.isArray(dims) || !dims.every(Number.isInteger)) {
+      throw layer.invalid(`its dims are ${JSON.stringify(dims)}`);
+    }
+    if (dims.every((axis, index) => axis === index + 1)) return layer.input;
+    return layer.add({ op: "transpose", inputs: [layer.input], permutation: [0, ...dims] });
+  },
   Rescaling: (layer) =>
     affine(layer, numbers(layer, layer.config.scale ?? 1), numbers(layer, layer.config.offset ?? 0)),
   Normalization: (layer) => {
@@ -126,7 +134,7 @@ function fold(layer: LayerBuilder, op: "add" | "multiply"): string {
   if (!first || others.length === 0) throw layer.invalid(`it reads ${layer.inputs.length} values`);
   return others.reduce(
     (value, other, index) =>
-      layer.add({ op, inputs: [value, other] }, index === others.length - 1 ? undefined : "partial"),
+      layer.add({ op, inputs: [value, other] }, index === others.length - 1 ? undefined : `partial_${index}`),
     first,
   );
 }

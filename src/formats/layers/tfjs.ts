@@ -1,9 +1,11 @@
 /** TFJS Layers: `model.json` with the topology and a manifest of the weights, which lie in binary shards. */
 import { GenieError } from "../../errors.ts";
 import type { Graph } from "../../ir/graph.ts";
+import { halfToFloat } from "../float16.ts";
 import { type ImportLayersOptions, importLayers } from "./importLayers.ts";
+import { parseJson } from "./json.ts";
 import { type Config, record } from "./topology.ts";
-import { elementsOf, type LayerWeight } from "./weights.ts";
+import { elementsOf, type LayerWeight, type WeightSource } from "./weights.ts";
 
 /** Bytes of a file that `model.json` names, relative to it. */
 export type ShardReader = (path: string) => Promise<Uint8Array>;
@@ -19,42 +21,34 @@ export async function importTfjsLayers(
   readShard: ShardReader,
   options: ImportLayersOptions = {},
 ): Promise<Graph> {
-  const file = parse(bytes);
+  const file = record(parseJson(bytes, "model.json"), "model.json");
   if (file.format === "graph-model" || !file.modelTopology) {
     throw new GenieError(
       "unsupported-operator",
-      `this is a TFJS ${String(file.format ?? "file without modelTopology")}; Layers models are supported`,
+      `this is a TFJS ${file.format === "graph-model" ? "graph model" : "file without modelTopology"}; Layers models are supported`,
     );
   }
   const topology = record(file.modelTopology, "modelTopology");
   const weights = await readManifest(file.weightsManifest, readShard);
-  return importLayers(topology.model_config ?? topology, (layer) => weights.get(layer) ?? [], options);
-}
-
-function parse(bytes: Uint8Array): Config {
-  try {
-    return record(JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)), "the file");
-  } catch (error) {
-    if (error instanceof GenieError) throw error;
-    throw new GenieError("malformed-file", `this is no model.json: ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
+  // Weights are called by the layer's own name, also in nested models.
+  const weightsOf: WeightSource = ({ path }) => weights.get(path.at(-1)!) ?? [];
+  return importLayers(topology.model_config ?? topology, weightsOf, {
+    ...options,
+    kerasVersion: topology.keras_version,
+  });
 }
 
 /** Weights by layer; "block/conv/kernel" is the kernel of layer "block/conv". */
 async function readManifest(manifest: unknown, readShard: ShardReader): Promise<Map<string, LayerWeight[]>> {
   const byLayer = new Map<string, LayerWeight[]>();
+  const seen = new Set<string>();
   if (!Array.isArray(manifest)) throw new GenieError("malformed-file", "model.json has no weightsManifest");
   for (const group of manifest) {
     const { paths, weights } = record(group, "a group of the weightsManifest");
-    if (
-      !Array.isArray(paths) ||
-      !Array.isArray(weights) ||
-      !paths.every((path) => typeof path === "string")
-    ) {
+    if (!Array.isArray(paths) || !Array.isArray(weights)) {
       throw new GenieError("malformed-file", "a group of the weightsManifest lacks its paths or weights");
     }
+    for (const path of paths) checkPath(path, seen);
     const shards = await Promise.all(paths.map((path: string) => readShard(path)));
     const bytes = concatenate(shards);
     let offset = 0;
@@ -71,6 +65,21 @@ async function readManifest(manifest: unknown, readShard: ShardReader): Promise<
     }
   }
   return byLayer;
+}
+
+/** Shards lie beside `model.json`, each named once: a model must not read other files, nor one file endlessly. */
+function checkPath(path: unknown, seen: Set<string>): void {
+  const isBeside =
+    typeof path === "string" &&
+    !/^[/\\]|^[a-z][a-z0-9+.-]*:/i.test(path) &&
+    !path.split(/[/\\]/).includes("..");
+  if (!isBeside || seen.has(path)) {
+    throw new GenieError(
+      "malformed-file",
+      `model.json names the weight file ${JSON.stringify(path)}, which is named twice or not beside it`,
+    );
+  }
+  seen.add(path);
 }
 
 const WIDTHS: Readonly<Record<string, number>> = {
@@ -93,7 +102,7 @@ function decode(
   const quantization =
     spec.quantization === undefined ? undefined : record(spec.quantization, "a quantization");
   const dtype = String(quantization?.dtype ?? spec.dtype);
-  const width = WIDTHS[dtype];
+  const width = Object.hasOwn(WIDTHS, dtype) ? WIDTHS[dtype] : undefined;
   if (!width) throw new GenieError("malformed-file", `weight "${name}" is of type ${dtype}`);
   const length = elements * width;
   if (offset + length > bytes.length) {
@@ -112,19 +121,13 @@ function decode(
     float16: (at) => halfToFloat(view.getUint16(at, true)),
   };
   const value = read[dtype]!;
-  const { scale = 1, min = 0 } = (dtype === "float16" ? {} : (quantization ?? {})) as Record<string, number>;
+  const { scale = 1, min = 0 } = dtype === "float16" ? {} : (quantization ?? {});
+  if (typeof scale !== "number" || typeof min !== "number") {
+    throw new GenieError("malformed-file", `weight "${name}" is quantized without scale and min`);
+  }
   const data = new Float32Array(elements);
   for (let i = 0; i < elements; i++) data[i] = value(i * width) * scale + min;
   return { data, length };
-}
-
-/** IEEE 754 binary16. */
-function halfToFloat(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
 function concatenate(parts: readonly Uint8Array[]): Uint8Array {

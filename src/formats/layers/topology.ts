@@ -4,9 +4,12 @@ import { GenieError } from "../../errors.ts";
 /** A layer's configuration: JSON of unknown make. */
 export type Config = Readonly<Record<string, unknown>>;
 
-/** A layer where it is used; a layer that is used twice has the same weights in both places. */
+/** A layer and what it reads. */
 export interface LayerCall {
+  /** Unique in the model. */
   name: string;
+  /** Names of the models that it is nested in, from the outermost, and its own name last. */
+  path: string[];
   className: string;
   config: Config;
   /** Names of the layers whose outputs it reads. */
@@ -20,14 +23,17 @@ export interface Topology {
   outputs: string[];
 }
 
-/** More layers than any network has: a bound for hostile files. */
-const MAX_LAYERS = 100_000;
+/** Classes that are models: Keras 2 and 3 name functional ones differently. */
+export const MODEL_CLASSES: readonly unknown[] = ["Sequential", "Functional", "Model"];
+
+/** More layers than any network has, and more inputs than any layer: a bound for hostile files. */
+const MAX_LAYERS = 10_000;
 
 /**
  * Reads `{class_name, config}` of a model.
  *
- * @throws GenieError `malformed-file`, `unsupported-operator` for subclassed and nested models and layers that are
- *   used more than once.
+ * @throws GenieError `malformed-file`, `unsupported-operator` for subclassed models and layers that are used
+ *   more than once.
  */
 export function readTopology(model: unknown): Topology {
   const { class_name: className, config } = record(model, "the model");
@@ -46,24 +52,31 @@ export function readTopology(model: unknown): Topology {
 }
 
 function readSequential(config: unknown): Topology {
-  const name = Array.isArray(config)
-    ? "sequential"
-    : text(record(config, "the model's config").name, "sequential");
-  const entries = list(
-    Array.isArray(config) ? config : record(config, "the model's config").layers,
-    "layers",
-  );
+  // The oldest files have the list of layers alone.
+  const settings = Array.isArray(config) ? { layers: config } : record(config, "the model's config");
   const layers: LayerCall[] = [];
-  for (const entry of entries) {
+  for (const entry of list(settings.layers, "layers")) {
     const layer = readLayer(entry);
-    const before = layers.at(-1);
-    if (!before && layer.className !== "InputLayer") {
-      // The first layer may say what goes in.
-      layers.push({ name: `${layer.name}_input`, className: "InputLayer", config: layer.config, inputs: [] });
+    if (layers.length === 0 && layer.className !== "InputLayer") {
+      // The first layer may say what goes in, or the model.
+      const name = `${layer.name}_input`;
+      const batchInputShape = layer.config.batch_input_shape ?? settings.build_input_shape;
+      layers.push({
+        name,
+        path: [name],
+        className: "InputLayer",
+        config: { ...layer.config, batch_input_shape: batchInputShape },
+        inputs: [],
+      });
     }
-    layers.push({ ...layer, inputs: layers.slice(-1).map((last) => last.name) });
+    layers.push({ ...layer, inputs: layers.slice(-1).map(nameOf) });
   }
-  return { name, layers, inputs: layers.slice(0, 1).map(nameOf), outputs: layers.slice(-1).map(nameOf) };
+  return {
+    name: text(settings.name, "sequential"),
+    layers,
+    inputs: layers.slice(0, 1).map(nameOf),
+    outputs: layers.slice(-1).map(nameOf),
+  };
 }
 
 function readFunctional(config: Config): Topology {
@@ -90,7 +103,7 @@ function readLayer(entry: unknown): Omit<LayerCall, "inputs"> {
   if (typeof className !== "string") throw malformed("a layer has no class_name");
   const ownName = text(name ?? settings.name, "");
   if (!ownName) throw malformed(`a layer of class ${className} has no name`);
-  return { name: ownName, className, config: settings };
+  return { name: ownName, path: [ownName], className, config: settings };
 }
 
 /**

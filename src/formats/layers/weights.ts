@@ -1,14 +1,15 @@
 /** The weights of a Keras model, wherever they are kept. */
 import { GenieError } from "../../errors.ts";
 import type { Constant } from "../../ir/graph.ts";
+import type { LayerCall } from "./topology.ts";
 
 /** A layer's weights in the order in which Keras keeps them; `name` is "kernel", "gamma", … where the file tells. */
 export interface LayerWeight extends Constant {
   name?: string | undefined;
 }
 
-/** The weights of the layer of this name and class; empty if it has none. */
-export type WeightSource = (layer: string, className: string) => readonly LayerWeight[];
+/** The weights of a layer; empty if it has none. */
+export type WeightSource = (layer: LayerCall) => readonly LayerWeight[];
 
 /** Bound on the values of all weights together, 1 GiB. */
 export const MAX_WEIGHT_VALUES = 2 ** 28;
@@ -18,7 +19,7 @@ export function elementsOf(shape: unknown, name: string): number {
   const isShape = Array.isArray(shape) && shape.every((size) => Number.isInteger(size) && size >= 0);
   const elements = isShape ? shape.reduce((product, size) => product * size, 1) : Number.NaN;
   if (!(elements <= MAX_WEIGHT_VALUES)) {
-    throw new GenieError("malformed-file", `weight "${name}" has the shape ${JSON.stringify(shape)}`);
+    throw new GenieError("malformed-file", `weight "${name}" has no shape, or too large a one`);
   }
   return elements;
 }

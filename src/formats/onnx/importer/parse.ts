@@ -1,6 +1,7 @@
 /** From the bytes of a file to ONNX's messages: everything that can be said before a graph is looked at. */
 import { fromBinary } from "@bufbuild/protobuf";
 import { GenieError } from "../../../errors.ts";
+import { isPrintable } from "../../printable.ts";
 import { type GraphProto, type ModelProto, ModelProtoSchema } from "../onnx_pb.ts";
 
 /** ONNX's own operators are versioned together; 22 and 23 changed none of ours but the types they take. */
@@ -45,13 +46,8 @@ export function parseModel(bytes: Uint8Array): { graph: GraphProto; opset: numbe
   return { graph, opset: Number(version) };
 }
 
-/** What would break a line or steer a terminal when an error or a report prints it. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
-
-/** No exporter writes names with control characters; damage and attackers do. */
 function checkNames(graph: GraphProto): void {
-  const isBad = (name: string) => UNPRINTABLE.test(name);
+  const isBad = (name: string) => !isPrintable(name);
   const values = [...graph.input, ...graph.output, ...graph.initializer];
   const dimensions = graph.input.flatMap(({ type }) => type?.value.value?.shape?.dim ?? []);
   if (

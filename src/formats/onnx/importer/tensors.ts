@@ -1,5 +1,6 @@
 /** ONNX's tensors as typed arrays: initializers, constants, and what is computed from them. */
 import { GenieError } from "../../../errors.ts";
+import { halfToFloat } from "../../float16.ts";
 import { unpackInt4 } from "../int4.ts";
 import {
   TensorProto_DataLocation as DataLocation,
@@ -34,7 +35,7 @@ interface Format {
 const FORMATS: ReadonlyMap<number, Format> = new Map<number, Format>([
   [DataType.FLOAT, { bytes: 4, read: (view, at) => view.getFloat32(at, true) }],
   [DataType.DOUBLE, { bytes: 8, read: (view, at) => view.getFloat64(at, true) }],
-  [DataType.FLOAT16, { bytes: 2, read: (view, at) => float16(view.getUint16(at, true)) }],
+  [DataType.FLOAT16, { bytes: 2, read: (view, at) => halfToFloat(view.getUint16(at, true)) }],
   [DataType.BFLOAT16, { bytes: 2, read: (view, at) => bfloat16(view.getUint16(at, true)) }],
   [DataType.INT8, { bytes: 1, read: (view, at) => view.getInt8(at) }],
   [DataType.UINT8, { bytes: 1, read: (view, at) => view.getUint8(at) }],
@@ -123,8 +124,8 @@ export function decodeTensor(proto: TensorProto, what: string): OnnxTensor {
   if (typed.length !== count) throw mismatch(typed.length, "values");
   const data = allocate(dataType, count);
   const isHalf = dataType === DataType.FLOAT16 || dataType === DataType.BFLOAT16;
-  const halfToFloat = dataType === DataType.FLOAT16 ? float16 : bfloat16;
-  for (let i = 0; i < count; i++) data[i] = isHalf ? halfToFloat(Number(typed[i])) : Number(typed[i]);
+  const widen = dataType === DataType.FLOAT16 ? halfToFloat : bfloat16;
+  for (let i = 0; i < count; i++) data[i] = isHalf ? widen(Number(typed[i])) : Number(typed[i]);
   return { dataType, shape, data };
 }
 
@@ -169,16 +170,6 @@ function typedValues(proto: TensorProto): ArrayLike<number | bigint> {
     default:
       return proto.int32Data;
   }
-}
-
-/** IEEE half precision: 1 sign bit, 5 exponent bits, 10 fraction bits. */
-function float16(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
 /** The upper half of a single. */

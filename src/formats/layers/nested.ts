@@ -1,0 +1,68 @@
+/** Models inside models: their layers take the place of the layer that they are. */
+import { GenieError } from "../../errors.ts";
+import { type LayerCall, MODEL_CLASSES, readTopology, type Topology } from "./topology.ts";
+
+/**
+ * The topology of `{class_name, config}` without nested models. The layer "conv" of a nested model "backbone" is
+ * called "backbone/conv".
+ *
+ * @throws GenieError as `readTopology`, and `unsupported-operator` for a nested model with several outputs.
+ */
+export function readFlatTopology(model: unknown): Topology {
+  const layers: LayerCall[] = [];
+  // What stands for another value: a nested model for its last layer, its input for what the model reads.
+  const aliases = new Map<string, string>();
+  const top = readTopology(model);
+  flatten(top, [], layers, aliases);
+  const actual = (name: string): string => {
+    let value = name;
+    for (let steps = 0; aliases.has(value); steps++) {
+      if (steps > aliases.size)
+        throw new GenieError("invalid-model", `"${name}" stands for itself: a cycle of models`);
+      value = aliases.get(value)!;
+    }
+    return value;
+  };
+  return {
+    ...top,
+    layers: layers.map((layer) => ({ ...layer, inputs: layer.inputs.map(actual) })),
+    outputs: top.outputs.map(actual),
+  };
+}
+
+function flatten(
+  topology: Topology,
+  path: readonly string[],
+  layers: LayerCall[],
+  aliases: Map<string, string>,
+): void {
+  const inside = (name: string): string => [...path, name].join("/");
+  for (const layer of topology.layers) {
+    const whole = {
+      ...layer,
+      name: inside(layer.name),
+      path: [...path, ...layer.path],
+      inputs: layer.inputs.map(inside),
+    };
+    if (!MODEL_CLASSES.includes(layer.className)) {
+      layers.push(whole);
+      continue;
+    }
+    const inner = readTopology({ class_name: layer.className, config: layer.config });
+    if (inner.outputs.length !== 1 || inner.inputs.length !== layer.inputs.length) {
+      throw new GenieError(
+        "unsupported-operator",
+        `layer "${whole.name}" is a model of ${inner.inputs.length} inputs and ${inner.outputs.length} outputs ` +
+          `that reads ${layer.inputs.length} values; nested models with one output are supported`,
+      );
+    }
+    const innerName = (name: string): string => `${whole.name}/${name}`;
+    aliases.set(whole.name, innerName(inner.outputs[0]!));
+    inner.inputs.forEach((name, index) => {
+      aliases.set(innerName(name), whole.inputs[index]!);
+    });
+    const isInput = new Set(inner.inputs);
+    const rest = inner.layers.filter(({ name }) => !isInput.has(name));
+    flatten({ ...inner, layers: rest }, whole.path, layers, aliases);
+  }
+}
