@@ -75,6 +75,7 @@ export function resolveSynthesis(options: SynthesisOptions): ResolvedSynthesis {
   requireInteger("iterations", resolved.iterations, 1, 1e7);
   requireInteger("seed", resolved.seed, 0, 2 ** 32 - 1);
   requireInteger("latents", resolved.latents, 1, 65536);
+  requireInputRange(resolved.inputRange);
   if (!["genie", "generator", "pixels"].includes(resolved.mode)) {
     throw new GenieError("invalid-option", `mode must be genie, generator or pixels, not "${resolved.mode}"`);
   }
@@ -82,4 +83,10 @@ export function resolveSynthesis(options: SynthesisOptions): ResolvedSynthesis {
     requireNumber(name, resolved[name], 0);
   }
   return resolved;
+}
+
+/** What is wrong with the numbers in it, the network's input decides: see `requireRange`. */
+function requireInputRange(range: "auto" | InputRange): void {
+  if (range === "auto" || (Array.isArray(range?.mean) && Array.isArray(range?.std))) return;
+  throw new GenieError("invalid-option", 'inputRange must be "auto" or {mean: [...], std: [...]}');
 }

@@ -6,7 +6,7 @@ import type { Graph } from "../../src/ir/graph.ts";
 import { initializeKernels } from "../../src/kernels/heap.ts";
 import { reconstruct } from "../../src/quantization/reconstruct.ts";
 import { synthesize } from "../../src/synthesis/distill.ts";
-import { normalizedRange } from "../../src/synthesis/inputRange.ts";
+import { type InputRange, normalizedRange } from "../../src/synthesis/inputRange.ts";
 import type { SynthesisOptions } from "../../src/synthesis/options.ts";
 import { autoencoder, classifier, convNormRelu, GraphBuilder } from "../ir/builders.ts";
 
@@ -124,6 +124,8 @@ describe("inputs of every kind", () => {
     [{ mean: [0], std: [0] }],
     [{ mean: [Number.NaN], std: [1] }],
     [{ mean: [0], std: [1, 1, 1, 1] }],
+    ["normalized" as "auto"],
+    [{ mean: [0] } as InputRange],
   ])("an impossible input range is refused: %j", async (inputRange) => {
     const graph = fuseActivations(convolutional([12, 4, 1]));
     await expect(synthesize(graph, { ...budget, inputRange })).rejects.toMatchObject({
