@@ -2,44 +2,44 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { GenieError } from "../errors.ts";
-import { decodeImage, isImageName, withChannels } from "../formats/images/decode.ts";
-import { fitTo } from "../formats/images/resize.ts";
+import { reason } from "../fileError.ts";
+import { decodeImage, isImageName } from "../formats/images/decode.ts";
+import { type FitOptions, fitTo } from "../formats/images/fit.ts";
+import { withChannels } from "../formats/images/pixels.ts";
 import type { NpyArray } from "../formats/npy.ts";
 
-export interface FolderOptions {
+export interface FolderOptions extends FitOptions {
   /** The model's [H, W, C]. */
   size: readonly [number, number, number];
-  /** Length that the shorter side is scaled to before the centre is cropped; default: as little as covers. */
-  resize?: number | undefined;
   /** The first so many only. */
   limit?: number | undefined;
+  /** Is told what was left out, and that pictures were scaled though nobody asked for it. */
+  note?: ((text: string) => void) | undefined;
 }
 
-/** Bytes of all pictures together that are held in memory, as 8-bit pixels. */
+/** Bytes of all pictures together that are held in memory, as 8-bit pixels; as floats they take four times as much. */
 const MAX_BYTES = 2 ** 31;
 
 /** Names of the pictures in a folder, sorted. @throws GenieError `invalid-data` where there are none. */
 export async function pictureNames(folder: string, limit?: number): Promise<string[]> {
-  const names = (await readdir(folder)).filter(isImageName).sort();
-  if (names.length === 0) throw new GenieError("invalid-data", `${folder} holds no JPEG or PNG files`);
-  return names.slice(0, limit);
+  return (await listFolder(folder)).pictures.slice(0, limit);
 }
 
 /**
- * The pictures of a folder as pixels [N, H, W, C], in the order of their names.
+ * The pictures of a folder as pixels [N, H, W, C], in the order of their names, in the model's size by `fitTo`.
  *
- * @throws GenieError naming the file: `malformed-file` for a damaged one; `invalid-option` for a `resize` below the
- *   model's size.
+ * @throws GenieError naming the file: `malformed-file` for a damaged one, `invalid-option` for one that is smaller
+ *   than what is to be cropped from it.
  */
-export async function readFolder(folder: string, { size, resize, limit }: FolderOptions): Promise<NpyArray> {
+export async function readFolder(folder: string, options: FolderOptions): Promise<NpyArray> {
+  const { size, limit, note } = options;
   const [height, width, channels] = size;
   if (channels !== 1 && channels !== 3) {
     throw new GenieError("invalid-data", `the model takes ${channels} channels; pictures have 1 or 3`);
   }
-  if (resize !== undefined && resize < Math.max(height, width)) {
-    throw new GenieError("invalid-option", `--resize ${resize} is below the model's ${height}×${width}`);
-  }
-  const names = await pictureNames(folder, limit);
+  const { pictures, others } = await listFolder(folder);
+  if (others > 0) note?.(`${folder}: ${plural(others, "other file")} ignored, not named .jpg, .jpeg or .png`);
+  const names = pictures.slice(0, limit);
   const stride = height * width * channels;
   if (names.length * stride > MAX_BYTES) {
     throw new GenieError(
@@ -48,17 +48,44 @@ export async function readFolder(folder: string, { size, resize, limit }: Folder
     );
   }
   const data = new Uint8Array(names.length * stride);
+  let fitted = 0;
   for (const [index, name] of names.entries()) {
     const path = join(folder, name);
     try {
-      const picture = withChannels(await decodeImage(new Uint8Array(await readFile(path))), channels);
-      data.set(fitTo(picture, height, width, resize).data, index * stride);
+      const picture = await decodeImage(await readPicture(path));
+      if (picture.height !== height || picture.width !== width) fitted++;
+      data.set(fitTo(withChannels(picture, channels), height, width, options).data, index * stride);
     } catch (error) {
       if (!(error instanceof GenieError)) throw error;
       throw new GenieError(error.code, `${path}: ${error.message}`, { cause: error });
     }
   }
+  if (fitted > 0 && options.resize === undefined && options.crop === undefined) {
+    note?.(
+      `${folder}: ${plural(fitted, "picture")} scaled to cover ${height}×${width}, centre cropped; ` +
+        "see --resize and --crop",
+    );
+  }
   return { shape: [names.length, height, width, channels], data };
+}
+
+async function listFolder(folder: string): Promise<{ pictures: string[]; others: number }> {
+  const names = await readdir(folder);
+  const pictures = names.filter(isImageName).sort();
+  if (pictures.length === 0) throw new GenieError("invalid-data", `${folder} holds no JPEG or PNG files`);
+  return { pictures, others: names.length - pictures.length };
+}
+
+async function readPicture(path: string): Promise<Uint8Array> {
+  try {
+    return new Uint8Array(await readFile(path));
+  } catch (error) {
+    throw new GenieError("malformed-file", `it cannot be read: ${reason(error)}`, { cause: error });
+  }
+}
+
+function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 /** Labels from the number that each name begins with: 0123_name.jpg is 123. @throws GenieError `invalid-data`. */

@@ -9,7 +9,15 @@ import type { Images } from "../images.ts";
 import type { Graph } from "../ir/graph.ts";
 import { inferShapes } from "../ir/shapes.ts";
 import { loadModel } from "../load.ts";
-import { labelsFromCsv, labelsFromNames, pictureNames, readFolder } from "./imageFolder.ts";
+import {
+  type FolderOptions,
+  labelsFromCsv,
+  labelsFromNames,
+  pictureNames,
+  readFolder,
+} from "./imageFolder.ts";
+
+export type ImageOptions = PixelOptions & Omit<FolderOptions, "size">;
 
 /**
  * The model in a file, or in a folder with a `model.json`; the shards of a `model.json` are beside it.
@@ -31,24 +39,24 @@ export async function isFolder(path: string): Promise<boolean> {
 /**
  * Images from a `.npy` file or a folder of JPEG and PNG files, normalized and checked against the model's input.
  *
- * @param limit The first so many only.
+ * @param options How pixels become inputs; how pictures get the model's size, how many of them, and who is told.
  * @throws GenieError `invalid-data`, `invalid-option`, `malformed-file`.
  */
 export async function readImages(
   path: string,
   graph: Graph,
-  {
-    limit,
-    resize,
-    ...pixels
-  }: PixelOptions & { limit?: number | undefined; resize?: number | undefined } = {},
+  { limit, resize, crop, note, ...pixels }: ImageOptions = {},
 ): Promise<Images> {
   if (await isFolder(path)) {
     const [, ...size] = graph.inputs[0]!.shape;
     if (size.length !== 3)
       throw new GenieError("invalid-data", `${path}: the model takes no images, but [${size}]`);
-    const pictures = await readFolder(path, { size: size as [number, number, number], resize, limit });
+    const options = { size: size as [number, number, number], resize, crop, limit, note };
+    const pictures = await readFolder(path, options);
     return named(path, () => normalizeImages(pictures, pixels));
+  }
+  if (resize ?? crop) {
+    throw new GenieError("invalid-option", `--resize and --crop are for folders of pictures, not ${path}`);
   }
   const array = await readArray(path);
   return named(path, () => {

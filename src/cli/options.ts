@@ -1,5 +1,6 @@
 /** Flags that several commands share: how they are spelled, read and explained. */
 import { type Command, InvalidArgumentError, Option } from "commander";
+import type { FitOptions } from "../formats/images/fit.ts";
 import type { PixelOptions } from "../formats/pixels.ts";
 import type { BitSetting } from "../ir/bits.ts";
 import { type PresetName, presets } from "../presets.ts";
@@ -122,7 +123,10 @@ export function addWorkerFlags(command: Command): Command {
   );
 }
 
-export function addPixelFlags(command: Command): Command {
+export interface ImageFlags extends PixelOptions, FitOptions {}
+
+/** How image files become inputs; --resize and --crop are for pictures. */
+export function addImageFlags(command: Command): Command {
   return command
     .option(
       "--scale <number>",
@@ -130,12 +134,24 @@ export function addPixelFlags(command: Command): Command {
       positive,
     )
     .option("--mean <m1,m2,…>", "one number, or one a channel (default: 0)", numbers)
-    .option("--std <s1,s2,…>", "one number, or one a channel (default: 1)", numbers);
+    .option("--std <s1,s2,…>", "one number, or one a channel (default: 1)", numbers)
+    .option("--resize <n>", "scale the shorter side of a folder's pictures to n pixels", count)
+    .option("--crop <n>", "keep n×n pixels of their centre, after --resize", count);
 }
 
-export function pixelOptions({ scale, mean, std }: PixelOptions): PixelOptions {
-  return { scale, mean, std };
+export function imageOptions({ scale, mean, std, resize, crop }: ImageFlags): ImageFlags {
+  return { scale, mean, std, resize, crop };
 }
+
+/** What image files may be, for a command's help. */
+export const IMAGE_HELP = `Images are a .npy array [N, H, W, C], or a folder of JPEG and PNG files, taken in the order of
+their names. input = (pixel / scale − mean) / std; .npy files of floats are taken as they are
+unless you give --scale, --mean or --std. 8-bit codes that mean (q − z) · s are read with
+--scale 1 --mean z --std 1/s.
+Pictures of another size than the model's are scaled until they just cover it (bilinear with
+antialiasing, as Pillow's), and their centre is cropped. --resize scales the shorter side first,
+--crop then keeps the centre: --resize 256 is Resize(256), CenterCrop for a model of 224×224.
+Grey and colour become what the model takes; transparency and EXIF orientation are ignored.`;
 
 /** What the presets stand for, for a command's help. */
 export function presetHelp(): string {

@@ -2,38 +2,36 @@
 import type { Command } from "commander";
 import { evaluate } from "../../calls.ts";
 import { GenieError } from "../../errors.ts";
-import type { PixelOptions } from "../../formats/pixels.ts";
 import type { Graph } from "../../ir/graph.ts";
 import { formatShare } from "../../report/format.ts";
 import { isFolder, readFolderLabels, readImages, readLabels, readModel } from "../input.ts";
 import { interruptible } from "../interrupt.ts";
 import {
+  addImageFlags,
   addModelFlags,
-  addPixelFlags,
   addReportFlags,
   addWorkerFlags,
   count,
+  IMAGE_HELP,
+  type ImageFlags,
+  imageOptions,
   type ModelFlags,
-  pixelOptions,
   type ReportFlags,
   type WorkerFlags,
 } from "../options.ts";
 import { createReporter } from "../reporter.ts";
 import { printResult } from "../result.ts";
 
-interface EvaluateFlags extends ReportFlags, ModelFlags, PixelOptions, WorkerFlags {
+interface EvaluateFlags extends ReportFlags, ModelFlags, ImageFlags, WorkerFlags {
   images: string;
   labels?: string;
-  resize?: number;
   limit?: number;
 }
 
 const HELP = `
-Images are a .npy array [N, H, W, C] of pixels, or a folder of JPEG and PNG files; float32 files
-are taken as they are unless you give --scale, --mean or --std. Pictures of another size than the
-model's are scaled (bilinear, antialiased) until they just cover it, or to --resize, and the centre
-is cropped. Labels are a .npy array [N] of integers, a CSV file of lines "name,label", or, without
---labels, the number that each picture's name begins with: 0123_name.jpg is 123.
+${IMAGE_HELP}
+Labels are a .npy array [N] of integers, for a folder a CSV file of lines "name,label", or, without
+--labels, the number that each name begins with: 0123_name.jpg is 123.
 
 Example:
   genie-wasm evaluate resnet.w4a4.onnx --images test.npy --labels labels.npy \\
@@ -51,23 +49,22 @@ export function addEvaluate(program: Command): void {
     .argument("<model>", "ONNX, .h5 or .keras file, or TFJS Layers model.json or its folder")
     .requiredOption("--images <path>", "images [N, H, W, C] as .npy, or a folder of JPEG and PNG files")
     .option("--labels <path>", "class indices from 0: .npy [N], or for a folder a CSV file")
-    .option("--resize <n>", "scale the shorter side of a folder's pictures to n before cropping", count)
     .option("--limit <n>", "the first n images only", count);
-  addPixelFlags(command);
+  addImageFlags(command);
   addModelFlags(command);
   addWorkerFlags(command);
   addReportFlags(command).addHelpText("after", HELP).action(runEvaluate);
 }
 
 async function runEvaluate(model: string, flags: EvaluateFlags): Promise<void> {
+  const reporter = createReporter(flags);
   const graph = await readModel(model, flags.inputShape);
   const images = await readImages(flags.images, graph, {
-    ...pixelOptions(flags),
-    resize: flags.resize,
+    ...imageOptions(flags),
     limit: flags.limit,
+    note: reporter.note,
   });
   const labels = await labelsOf(flags, graph);
-  const reporter = createReporter(flags);
   const started = performance.now();
   try {
     const { top1, top5, count } = await interruptible((signal) =>

@@ -3,7 +3,6 @@ import type { Command } from "commander";
 import { quantize } from "../../calls.ts";
 import { GenieError } from "../../errors.ts";
 import { exportOnnx } from "../../formats/onnx/export.ts";
-import type { PixelOptions } from "../../formats/pixels.ts";
 import { presets } from "../../presets.ts";
 import type { BlockReport } from "../../quantization/sequence.ts";
 import type { QuantizeOptions } from "../../quantize.ts";
@@ -12,15 +11,17 @@ import { readImages, readModel } from "../input.ts";
 import { interruptible } from "../interrupt.ts";
 import {
   addBitFlags,
+  addImageFlags,
   addModelFlags,
-  addPixelFlags,
   addReportFlags,
   addSynthesisFlags,
   addWorkerFlags,
   type BitFlags,
   count,
+  IMAGE_HELP,
+  type ImageFlags,
+  imageOptions,
   type ModelFlags,
-  pixelOptions,
   presetHelp,
   type ReportFlags,
   type SynthesisFlags,
@@ -37,7 +38,7 @@ export interface QuantizeFlags
     ModelFlags,
     BitFlags,
     SynthesisFlags,
-    PixelOptions,
+    ImageFlags,
     WorkerFlags,
     ResumeFlags {
   output?: string;
@@ -56,11 +57,14 @@ ${presetHelp()}
 Single numbers are overridden by --images, --synthesis-iterations and --iterations. Time grows with
 images × iterations, and with blocks × iterations.
 
+${IMAGE_HELP}
+
 Examples:
   genie-wasm quantize resnet.onnx                        W4A4, no data → resnet.w4a4.onnx
   genie-wasm quantize resnet.onnx -w 8 -a 8 --preset fast --symmetric
   genie-wasm quantize resnet.onnx -w 2 -a 4 --preset best -o small.onnx
   genie-wasm quantize resnet.onnx --data real.npy --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
+  genie-wasm quantize mobilenet/ --data pictures/ --scale 127.5 --mean 1 --resize 256
 
 --json: {"command", "model", "output", "bytes", "weightBits", "activationBits", "setting", "symmetric",
   "preset", "seed", "images", "synthetic", "seconds": {"synthesis", "reconstruction", "total"},
@@ -86,7 +90,7 @@ export function addQuantize(program: Command): void {
     "--data <path>",
     "real or kept images instead of synthetic ones: .npy [N, H, W, C], or a folder of JPEG and PNG files",
   );
-  addPixelFlags(command);
+  addImageFlags(command);
   addModelFlags(command);
   addWorkerFlags(command);
   addResumeFlags(command);
@@ -100,9 +104,11 @@ async function runQuantize(model: string, flags: QuantizeFlags): Promise<void> {
   const inputs = data ? [model, data] : [model];
   const file = await openOutput(output, inputs);
   const checkpoint = await openRunFolder(output, flags);
-  const graph = await readModel(model, flags.inputShape);
-  const images = data ? await readImages(data, graph, pixelOptions(flags)) : undefined;
   const reporter = createReporter(flags);
+  const graph = await readModel(model, flags.inputShape);
+  const images = data
+    ? await readImages(data, graph, { ...imageOptions(flags), note: reporter.note })
+    : undefined;
   const options = { ...quantizeOptions(flags), data: images, checkpoint };
   try {
     const result = await interruptible((signal) =>
@@ -164,12 +170,13 @@ export function quantizeOptions(flags: QuantizeFlags): QuantizeOptions {
   };
 }
 
-function refuseContradictions({ data, images, scale, mean, std }: QuantizeFlags): void {
+function refuseContradictions({ data, images, ...flags }: QuantizeFlags): void {
   if (data && images) {
     throw new GenieError("invalid-option", "--images synthesizes and --data does not: give one of them");
   }
-  if (!data && (scale ?? mean ?? std)) {
-    throw new GenieError("invalid-option", "--scale, --mean and --std are about the pixels of --data");
+  const about = Object.keys(imageOptions(flags)) as (keyof ImageFlags)[];
+  if (!data && about.some((flag) => flags[flag] !== undefined)) {
+    throw new GenieError("invalid-option", `${about.map((flag) => `--${flag}`).join(", ")} are about --data`);
   }
 }
 
