@@ -81,6 +81,7 @@ function stageOptions(options: QuantizeOptions) {
     synthesis: resolveSynthesis({
       ...shared,
       images: options.images ?? preset.images,
+      batchSize: preset.batchSize,
       iterations: preset.synthesisIterations,
       onBatch: options.onBatch,
       ...options.synthesis,

@@ -105,7 +105,7 @@ export function addSynthesisFlags(command: Command, preset: PresetName = "balanc
     )
     .option("--images <n>", "images to synthesize (default: by preset)", count)
     .option("--synthesis-iterations <n>", "iterations a batch of images (default: by preset)", count)
-    .option("--batch-size <n>", "images distilled together (default: 128)", integer(2, 4096))
+    .option("--batch-size <n>", "images distilled together (default: by preset)", integer(2, 4096))
     .addOption(
       new Option("--mode <mode>", "what is learned: latents and generator, generator alone, or pixels")
         .choices(["genie", "generator", "pixels"])
@@ -156,8 +156,9 @@ Grey and colour become what the model takes; transparency and EXIF orientation a
 /** What the presets stand for, for a command's help. */
 export function presetHelp(): string {
   const rows = Object.entries(presets).map(
-    ([name, { images, synthesisIterations, reconstructionIterations }]) =>
-      `  ${name.padEnd(9)} ${String(images).padStart(5)} images × ${String(synthesisIterations).padStart(4)} iterations,` +
+    ([name, { images, batchSize, synthesisIterations, reconstructionIterations }]) =>
+      `  ${name.padEnd(9)} ${String(images).padStart(5)} images in batches of ${String(batchSize).padStart(3)}` +
+      ` × ${String(synthesisIterations).padStart(4)} iterations,` +
       ` then ${String(reconstructionIterations).padStart(5)} iterations a block`,
   );
   return `Presets:\n${rows.join("\n")}`;

@@ -35,7 +35,7 @@ export function synthesisOptions(flags: SynthesisFlags, preset: Preset): Synthes
   return {
     images: flags.images ?? preset.images,
     iterations: flags.synthesisIterations ?? preset.synthesisIterations,
-    batchSize: flags.batchSize,
+    batchSize: flags.batchSize ?? preset.batchSize,
     mode: flags.mode,
     swing: flags.swing,
     seed: flags.seed,
