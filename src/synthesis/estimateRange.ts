@@ -1,14 +1,11 @@
 /** The range of a network's input, found in the network: no data is looked at. */
-import { tensor, tidy } from "@tensorflow/tfjs-core";
-import { disposeAll, uploadConstants } from "../engine/feeds.ts";
-import { run } from "../engine/run.ts";
-import { type AffineStart, affineStart } from "../ir/affine.ts";
+import { affineStart } from "../ir/affine.ts";
 import type { Graph } from "../ir/graph.ts";
-import { view } from "../kernels/heap.ts";
-import { type InputLayout, inputLayout } from "./inputLayout.ts";
+import { inputLayout } from "./inputLayout.ts";
 import { type InputRange, normalizedRange, snapToNormalized } from "./inputRange.ts";
 import { nonNegativeSolve, ridgeSolve } from "./leastSquares.ts";
 import { randomField } from "./randomField.ts";
+import { createProbe, type Probe } from "./rangeProbe.ts";
 
 /** Correlations of neighbouring pixels whose random fields the input is taken to be a mixture of. */
 const CORRELATIONS = [0, 0.5, 0.8, 0.9, 0.95, 0.98];
@@ -19,38 +16,16 @@ const COLUMN_CORRELATIONS = [0.5, 0.95];
 const FIELD_VALUES = 2 ** 16;
 /** Columns are told apart where their W·C images, one column alive in each, have at most this many values. */
 const MAX_COLUMN_VALUES = 2 ** 20;
-/** Values that go through the network at once. */
-const CHUNK_VALUES = 2 ** 21;
-
-/** More channels of statistics than this add nothing to a handful of unknowns. */
-const MAX_EQUATIONS = 512;
-
 /** Running averages follow the last batches of training: they are right to some two percent of a standard deviation. */
 const MEAN_NOISE = 0.02;
 /** Errors of means (in standard deviations) and of variances (as logarithms) up to which a model of the input will do. */
 const TOLERATED_MEAN_ERROR = 0.05;
 const TOLERATED_SPREAD_ERROR = 0.3;
 
+/** Standard deviation of an input, or of one of its columns, that the statistics know nothing of. */
+const NO_SPREAD = 1e-6;
+
 const FIELD_SEED = 0x9e3779b1;
-
-/** What the input does to the BatchNorms at the network's start: E channels of statistics altogether. */
-interface Probe {
-  layout: InputLayout;
-  /** Running means μ and variances σ², [E]. */
-  mean: Float64Array;
-  variance: Float64Array;
-  /** Of L·x + b for images x, all together. */
-  respond(images: Float32Array): Response;
-  /** Of L·x. */
-  respondLinearly(images: Float32Array): Response;
-  dispose(): void;
-}
-
-/** Mean and mean square over images and positions, of every channel, [E] each. */
-interface Response {
-  mean: Float64Array;
-  square: Float64Array;
-}
 
 interface Fit {
   range: InputRange;
@@ -89,6 +64,8 @@ export function estimateInputRange(graph: Graph): InputRange {
   try {
     const { channels, width, height } = layout;
     const uniform = fitRange(probe, channels);
+    // A start that lets nothing through says nothing.
+    if (!uniform.range.std.every((std) => std > NO_SPREAD)) return normalizedRange(layout.channels);
     const explained =
       uniform.meanError <= TOLERATED_MEAN_ERROR && uniform.spreadError <= TOLERATED_SPREAD_ERROR;
     const columns = width * channels;
@@ -143,7 +120,7 @@ function fitRange(probe: Probe, units: number): Fit {
     Math.abs(Math.log(fields.reduce((sum, field, k) => sum + field[e]! * amounts[k]!, 1e-30) / value)),
   );
   return {
-    range: { mean: [...means], std: Array.from(variances, (value) => Math.sqrt(value) || 1e-6) },
+    range: { mean: [...means], std: Array.from(variances, (value) => Math.max(Math.sqrt(value), NO_SPREAD)) },
     meanError,
     spreadError: logErrors.sort()[logErrors.length >> 1]!,
   };
@@ -216,80 +193,6 @@ function columnFields(
       return { unit, square: respondLinearly(images).square };
     });
   });
-}
-
-function createProbe({ graph, norms }: AffineStart, layout: InputLayout): Probe {
-  const constants = uploadConstants(graph);
-  const stride = layout.height * layout.width * layout.channels;
-  const channels = selectChannels(norms);
-  /** Calls `visit` with the channel's index and the values at all positions, for some images at a time. */
-  const runOn = (images: Float32Array, visit: (values: Float32Array, size: number, norm: number) => void) => {
-    const total = images.length / stride;
-    const step = Math.max(1, Math.floor(CHUNK_VALUES / stride));
-    for (let from = 0; from < total; from += step) {
-      const count = Math.min(step, total - from);
-      tidy(() => {
-        const batch = tensor(images.subarray(from * stride, (from + count) * stride), [
-          count,
-          ...layout.shape,
-        ] as [number]);
-        const values = run(graph, new Map([...constants, [graph.inputs[0]!.name, batch]]));
-        norms.forEach((norm, index) => {
-          visit(view(values.get(norm.input)!), norm.channels, index);
-        });
-      });
-    }
-  };
-  // The offset at every position: the response to zeros.
-  const offsets: Float32Array[] = [];
-  runOn(new Float32Array(stride), (values, _, norm) => {
-    offsets[norm] = values.slice();
-  });
-  const average = (images: Float32Array, subtract: boolean): Response => {
-    const sums = new Float64Array(channels.length);
-    const squares = new Float64Array(channels.length);
-    const counts = new Float64Array(channels.length);
-    runOn(images, (values, size, norm) => {
-      const base = offsets[norm]!;
-      channels.forEach((channel, e) => {
-        if (channel.norm !== norm) return;
-        for (let i = channel.index; i < values.length; i += size) {
-          const value = values[i]! - (subtract ? base[i % base.length]! : 0);
-          sums[e] = sums[e]! + value;
-          squares[e] = squares[e]! + value * value;
-        }
-        counts[e] = counts[e]! + values.length / size;
-      });
-    });
-    return {
-      mean: sums.map((sum, e) => sum / counts[e]!),
-      square: squares.map((sum, e) => sum / counts[e]!),
-    };
-  };
-  return {
-    layout,
-    mean: Float64Array.from(channels, ({ norm, index }) => norms[norm]!.mean[index]!),
-    variance: Float64Array.from(channels, ({ norm, index }) => norms[norm]!.std[index]! ** 2),
-    respond: (images) => average(images, false),
-    respondLinearly: (images) => average(images, true),
-    dispose: () => disposeAll(constants.values()),
-  };
-}
-
-/** The channels of all norms that are alive, evenly thinned out to MAX_EQUATIONS. */
-function selectChannels(norms: AffineStart["norms"]): { norm: number; index: number }[] {
-  const alive = norms.flatMap(({ std }, norm) => {
-    const median = std.toSorted()[std.length >> 1]!;
-    return Array.from(std, (value, index) => ({ norm, index, value })).filter(
-      // A filter that training switched off has a variance of its own noise.
-      ({ value }) => value > 0.01 * median,
-    );
-  });
-  const step = Math.max(1, alive.length / MAX_EQUATIONS);
-  return Array.from(
-    { length: Math.min(alive.length, MAX_EQUATIONS) },
-    (_, i) => alive[Math.floor(i * step)]!,
-  );
 }
 
 function rootMeanSquare(values: Float64Array): number {

@@ -113,6 +113,12 @@ describe.each<Binary>(["baseline", "relaxed"])("range of the input, %s", (binary
     expect(Math.abs(range.std[3]! / 3 - 1)).toBeLessThan(0.3);
   });
 
+  test("a start that lets nothing through says nothing: the published range", () => {
+    const graph = network([12, 12, 3]);
+    graph.constants.get("conv/filter")!.data.fill(0);
+    expect(estimateInputRange(graph)).toEqual({ mean: [0, 0, 0], std: [1, 1, 1] });
+  });
+
   test("behind a nonlinearity there is nothing linear to go by: the published range", () => {
     const b = new GraphBuilder([-1, 8, 8, 3]);
     const relu = b.relu("first", b.conv("conv0", "input", 4));
