@@ -2,11 +2,13 @@
  * The quality tables: model × bits × method × seed, every figure onnxruntime's on the exported file.
  *
  *   npm run bench:accuracy -- [--model resnet20]… [--bits 4x4]… [--method zero-shot]… [--seeds 0,1]
- *     [--images N] [--synthesis-iterations N] [--iterations N] [--limit N] [--json FILE]
+ *     [--images N] [--synthesis-iterations N] [--iterations N] [--limit N] [--workers N] [--json FILE]
+ *     [--document FILE.md] [--tables-only]
  *
  * Methods: float, nearest (zero-shot images, step sizes searched, nothing learned), adaround (zero-shot images, step
  * sizes frozen), zero-shot, few-shot, and the ablations of synthesis generator, pixels, no-swing, generator-no-swing,
- * pixels-no-swing. Rows that FILE holds already are not computed again. Synthetic images are kept in build/bench/.
+ * pixels-no-swing. Rows that FILE holds already are not computed again, so a stopped run goes on. Synthetic images are
+ * kept in build/bench/. The tables go into the document's places for them. Rows of a --limit want a FILE of their own.
  */
 import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
@@ -15,19 +17,11 @@ import { readNpy, writeNpy } from "../../src/formats/npy.ts";
 import type { Graph, Images, QuantizedGraph, SynthesisOptions } from "../../src/index.ts";
 import { top1 } from "./judge.ts";
 import { MODELS } from "./models.ts";
+import { type Row, readRows, writeRows } from "./rows.ts";
+import { formatTables, insertTables } from "./tables.ts";
 
 /** As seen from the bundle in build/bench/. */
 const PACKED = new URL("../../dist/index.js", import.meta.url);
-
-interface Row {
-  model: string;
-  bits: string;
-  method: string;
-  seed: number;
-  budget: string;
-  top1: number;
-  seconds: number;
-}
 
 const { values: flags } = parseArgs({
   options: {
@@ -40,6 +34,8 @@ const { values: flags } = parseArgs({
     iterations: { type: "string" },
     limit: { type: "string" },
     workers: { type: "string" },
+    document: { type: "string" },
+    "tables-only": { type: "boolean", default: false },
     json: { type: "string", default: "build/bench/accuracy.json" },
   },
 });
@@ -47,7 +43,7 @@ const { values: flags } = parseArgs({
 const { exportOnnx, loadModel, openSession } = (await import(
   PACKED.href
 )) as typeof import("../../src/index.ts");
-const rows: Row[] = existsSync(flags.json) ? JSON.parse(await readFile(flags.json, "utf8")) : [];
+const rows = await readRows(flags.json);
 const session = await openSession({ workers: flags.workers ? Number(flags.workers) : undefined });
 const number = (flag: string | undefined, otherwise: number): number => (flag ? Number(flag) : otherwise);
 
@@ -59,7 +55,7 @@ const SYNTHESIS: Readonly<Record<string, Pick<SynthesisOptions, "mode" | "swing"
   "pixels-no-swing": { mode: "pixels", swing: false },
 };
 
-for (const name of flags.model) {
+for (const name of flags["tables-only"] ? [] : flags.model) {
   const model = MODELS[name];
   if (!model) throw new Error(`models are ${Object.keys(MODELS).join(", ")}, not ${name}`);
   const graph = await loadModel(model.url);
@@ -98,7 +94,11 @@ for (const name of flags.model) {
   }
 }
 session.close();
-print();
+const tables = formatTables(rows);
+for (const [name, table] of tables) console.log(`\n${name}\n\n${table}`);
+if (flags.document) {
+  await writeFile(flags.document, insertTables(await readFile(flags.document, "utf8"), tables));
+}
 
 /** Computes a row, unless it is there already, and writes all of them down. */
 async function row(key: Omit<Row, "top1" | "seconds">, compute: () => Promise<number>): Promise<void> {
@@ -109,7 +109,7 @@ async function row(key: Omit<Row, "top1" | "seconds">, compute: () => Promise<nu
   const accuracy = await compute();
   const seconds = (performance.now() - started) / 1000;
   rows.push({ ...key, top1: accuracy, seconds });
-  await writeFile(flags.json, `${JSON.stringify(rows, null, 1)}\n`);
+  await writeRows(flags.json, rows);
   const { model, bits, method, seed, budget } = key;
   console.log(
     `${model} ${bits} ${method} seed ${seed} (${budget}): ${(100 * accuracy).toFixed(2)} % ${seconds.toFixed(0)} s`,
@@ -132,32 +132,4 @@ async function synthetic(
   const images = await session.synthesize(graph, options);
   await writeFile(file, writeNpy(images));
   return images;
-}
-
-/** One table a model: bits down, methods across, the mean of the seeds and how far they are apart. */
-function print(): void {
-  for (const model of new Set(rows.map((row) => row.model))) {
-    const own = rows.filter((row) => row.model === model && row.method !== "float");
-    const methods = [...new Set(own.map(({ method, budget }) => `${method} (${budget})`))];
-    const float = rows.find((row) => row.model === model && row.method === "float");
-    console.log(`\n${model}${float ? `, float ${percent([float.top1])}` : ""}\n`);
-    console.log(`| bits | ${methods.join(" | ")} |\n|---|${methods.map(() => "---|").join("")}`);
-    for (const bits of new Set(own.map((row) => row.bits))) {
-      const cells = methods.map((column) =>
-        percent(
-          own
-            .filter((row) => row.bits === bits && `${row.method} (${row.budget})` === column)
-            .map((row) => row.top1),
-        ),
-      );
-      console.log(`| W${bits.replace("x", "A")} | ${cells.join(" | ")} |`);
-    }
-  }
-}
-
-function percent(shares: readonly number[]): string {
-  if (shares.length === 0) return "";
-  const mean = shares.reduce((sum, share) => sum + share, 0) / shares.length;
-  const spread = Math.max(...shares) - Math.min(...shares);
-  return `${(100 * mean).toFixed(2)} %${shares.length > 1 ? ` (±${(50 * spread).toFixed(2)})` : ""}`;
 }

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { labelsFromNames, pictureNames, readFolder } from "../../src/cli/imageFolder.ts";
 import { type NpyArray, npyNumbers, readNpy } from "../../src/formats/npy.ts";
 import { normalizeImages, type PixelOptions } from "../../src/formats/pixels.ts";
-import type { Images } from "../../src/images.ts";
+import { type Images, slice } from "../../src/images.ts";
 
 export interface Labelled {
   images: Images;
@@ -33,6 +33,8 @@ const IMAGENET: PixelOptions = { scale: 127.5, mean: [1] };
 /** MFCC = (q − 83) · 0.5847029. */
 const SPEECH: PixelOptions = { scale: 1 / 0.5847029, mean: [83 * 0.5847029] };
 const CLOTHES: PixelOptions = { scale: 255, mean: [0.286], std: [0.353] };
+/** Of its 1000 images the first so many judge; the others are the real images of few-shot rows. */
+const FASHION_JUDGED = 744;
 
 const cifar = (pixels: PixelOptions) => ({
   evaluation: labelledArrays("data/cifar10-images.npy", "data/cifar10-labels.npy", pixels),
@@ -87,9 +89,10 @@ export const MODELS: Readonly<Record<string, BenchModel>> = {
   },
   fashion: {
     url: new URL("fashion-resnet.onnx", FASHION),
-    evaluation: labelledArrays("test-images.npy", "test-labels.npy", CLOTHES, FASHION),
+    evaluation: (limit = FASHION_JUDGED) => fashion(Math.min(limit, FASHION_JUDGED)),
     calibration: async () => {
-      throw new Error("fashion-mnist has no real images beside those that judge it");
+      const { images } = await fashion();
+      return slice(images, FASHION_JUDGED, images.shape[0]!);
     },
     images: 256,
     batchSize: 128,
@@ -98,16 +101,14 @@ export const MODELS: Readonly<Record<string, BenchModel>> = {
   },
 };
 
+const fashion = labelledArrays("test-images.npy", "test-labels.npy", CLOTHES, FASHION);
+
 function labelledArrays(images: string, labels: string, pixels: PixelOptions, base = SHARED) {
   return async (limit?: number): Promise<Labelled> => {
     const all = normalizeImages(await array(images, base), pixels);
     const numbers = Array.from(npyNumbers(await array(labels, base)));
     const count = Math.min(limit ?? numbers.length, numbers.length);
-    const stride = all.data.length / numbers.length;
-    return {
-      images: { shape: [count, ...all.shape.slice(1)], data: all.data.subarray(0, count * stride) },
-      labels: numbers.slice(0, count),
-    };
+    return { images: slice(all, 0, count), labels: numbers.slice(0, count) };
   };
 }
 
