@@ -6,7 +6,7 @@ export default defineConfig({
     include: ["test/package/**/*.test.ts"],
     // Browsers and their workers want the cores for themselves.
     fileParallelism: false,
-    testTimeout: 120_000,
+    testTimeout: 300_000,
     hookTimeout: 300_000,
   },
 });
