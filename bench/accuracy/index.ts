@@ -17,7 +17,7 @@ import { readNpy, writeNpy } from "../../src/formats/npy.ts";
 import type { Graph, Images, QuantizedGraph, SynthesisOptions } from "../../src/index.ts";
 import { top1 } from "./judge.ts";
 import { MODELS } from "./models.ts";
-import { type Row, readRows, writeRows } from "./rows.ts";
+import { addRow, type Row, readRows } from "./rows.ts";
 import { formatTables, insertTables } from "./tables.ts";
 
 /** As seen from the bundle in build/bench/. */
@@ -43,7 +43,7 @@ const { values: flags } = parseArgs({
 const { exportOnnx, loadModel, openSession } = (await import(
   PACKED.href
 )) as typeof import("../../src/index.ts");
-const rows = await readRows(flags.json);
+let rows = await readRows(flags.json);
 const session = await openSession({ workers: flags.workers ? Number(flags.workers) : undefined });
 const number = (flag: string | undefined, otherwise: number): number => (flag ? Number(flag) : otherwise);
 
@@ -108,8 +108,7 @@ async function row(key: Omit<Row, "top1" | "seconds">, compute: () => Promise<nu
   const started = performance.now();
   const accuracy = await compute();
   const seconds = (performance.now() - started) / 1000;
-  rows.push({ ...key, top1: accuracy, seconds });
-  await writeRows(flags.json, rows);
+  rows = await addRow(flags.json, { ...key, top1: accuracy, seconds });
   const { model, bits, method, seed, budget } = key;
   console.log(
     `${model} ${bits} ${method} seed ${seed} (${budget}): ${(100 * accuracy).toFixed(2)} % ${seconds.toFixed(0)} s`,

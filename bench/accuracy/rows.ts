@@ -20,8 +20,16 @@ export async function readRows(file: string): Promise<Row[]> {
   return existsSync(file) ? JSON.parse(await readFile(file, "utf8")) : [];
 }
 
-/** Whole or not at all: a run may be stopped at any time. */
-export async function writeRows(file: string, rows: readonly Row[]): Promise<void> {
-  await writeFile(`${file}.part`, `${JSON.stringify(rows, null, 1)}\n`);
-  await rename(`${file}.part`, file);
+/**
+ * Adds a row to those in the file, which runs beside this one may have added to as well; written whole or not at all,
+ * as a run may be stopped at any time.
+ *
+ * @returns All rows of the file.
+ */
+export async function addRow(file: string, row: Row): Promise<Row[]> {
+  const rows = [...(await readRows(file)), row];
+  const part = `${file}.${process.pid}`;
+  await writeFile(part, `${JSON.stringify(rows, null, 1)}\n`);
+  await rename(part, file);
+  return rows;
 }
