@@ -33,6 +33,9 @@ const PIVOT_ROWS: i32 = 16;
  */
 const SHORT_ROW: usize = 384;
 
+/** Data of at most so many bytes may lie in the second-level cache: eight rows at a time use the tables best. */
+const CACHED_BYTES: usize = 1048576;
+
 /** Beside the variants of `activation.ts`: no y is written. */
 type NoOutput = Size5;
 
@@ -123,12 +126,13 @@ function collect<Variant>(
   const row = <usize>period << 2;
   const rows = count / period;
   const rest = count - rows * period;
+  const inOrder = row <= SHORT_ROW && <usize>count << 2 > CACHED_BYTES;
   let near = 0;
   start(x, rows, rest, period, scratch);
   for (let done = 0; done < rows; ) {
     const block = min(rows - done, BLOCK_ROWS);
     let r = 0;
-    if (row <= SHORT_ROW) {
+    if (inOrder) {
       for (; r + 2 <= block; r += 2) {
         addPairs<Variant, Size1>(x, y, row, kind, p0, p1, scratch);
         x += row << 1;
