@@ -10,6 +10,7 @@ export { fileCheckpoint } from "./checkpoint/fileStore.ts";
 export type { CheckpointStore } from "./checkpoint/store.ts";
 export { type ErrorCode, GenieError } from "./errors.ts";
 export type { EvaluateOptions, Evaluation } from "./evaluate.ts";
+export { exportLayers, type LayersModel } from "./formats/layers/export.ts";
 export type { ShardReader } from "./formats/layers/tfjs.ts";
 export { type ExportOptions, exportOnnx } from "./formats/onnx/export.ts";
 export { normalizeImages, type PixelOptions } from "./formats/pixels.ts";

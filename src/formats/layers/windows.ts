@@ -21,6 +21,16 @@ export function paddingOf(
   const mode = layer.config.padding ?? "valid";
   if (mode === "valid") return { top: 0, bottom: 0, left: 0, right: 0 };
   if (mode !== "same") throw layer.unsupported(`padding ${JSON.stringify(mode)} is not supported`);
+  return samePadding(shape, kernel, strides, dilations);
+}
+
+/** TensorFlow's "same" for an image [N, H, W, C]. */
+export function samePadding(
+  shape: readonly number[],
+  kernel: readonly [number, number],
+  strides: readonly [number, number],
+  dilations: readonly [number, number],
+): Padding {
   const total = (axis: 0 | 1): number => {
     const size = shape[1 + axis]!;
     const rows = (Math.ceil(size / strides[axis]) - 1) * strides[axis];
