@@ -31,10 +31,15 @@ export async function openCheckpoint(store: CheckpointStore, run: RunIdentity): 
     const bytes = await store.get(key);
     return bytes && openEntry(bytes, { key, place }, run);
   };
+  let isOwned = (await load(OWNER_KEY)) !== undefined;
   const save = async (key: string, payload: Uint8Array): Promise<void> => {
+    if (!isOwned) {
+      // With the first result: a run that is refused leaves nothing behind.
+      await store.set(OWNER_KEY, await sealEntry(OWNER_KEY, run, new Uint8Array(0)));
+      isOwned = true;
+    }
     await store.set(key, await sealEntry(key, run, payload));
   };
-  if (!(await load(OWNER_KEY))) await save(OWNER_KEY, new Uint8Array(0));
   return {
     async batch(index) {
       const key = `batch-${index}`;

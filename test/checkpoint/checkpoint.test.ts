@@ -118,7 +118,7 @@ describe("a checkpoint", () => {
 
   it("of another run is refused before any work, saying whose it is", async () => {
     const store = memoryStore();
-    await openCheckpoint(store, RUN);
+    await (await openCheckpoint(store, RUN)).saveBlock(0, BLOCK);
     const other: RunIdentity = { fingerprint: "b".repeat(64), description: '"other", W2A4 (brecq), seed 1' };
     const refused = openCheckpoint(store, other);
     await expect(refused).rejects.toMatchObject({
@@ -190,7 +190,10 @@ describe("a checkpoint", () => {
 
   it("refuses a damaged owner's entry when opened", async () => {
     const store = memoryStore();
-    await openCheckpoint(store, RUN);
+    const checkpoint = await openCheckpoint(store, RUN);
+    // A run that is refused before its first result leaves nothing behind.
+    expect(store.entries.size).toBe(0);
+    await checkpoint.saveBlock(0, BLOCK);
     store.entries.get("run")![20]! ^= 1;
     await expect(openCheckpoint(store, RUN)).rejects.toMatchObject({ code: "malformed-file" });
   });
