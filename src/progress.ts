@@ -32,6 +32,8 @@ export type Progress =
 export interface LongWork {
   /** Called at least once an iteration, synchronously; keep it short. */
   onProgress?: ((progress: Progress) => void) | undefined;
+  /** Called with what a person should know of the run: batches made smaller to fit the memory, say. */
+  onNote?: ((note: string) => void) | undefined;
   /** Aborting makes the work reject with a GenieError `aborted` within about one iteration. */
   signal?: AbortSignal | undefined;
 }

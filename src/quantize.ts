@@ -1,5 +1,6 @@
 /** The whole method in one call: images from statistics, then a quantized model from images. */
 import type { CheckpointStore } from "./checkpoint/store.ts";
+import { fitReconstruction, fitSynthesis, type Resources } from "./fit.ts";
 import type { Images } from "./images.ts";
 import type { Graph, QuantizedGraph } from "./ir/graph.ts";
 import { type PresetName, presets } from "./presets.ts";
@@ -35,12 +36,14 @@ export interface Quantization {
 
 /** What does the two stages of the method. */
 export interface Stages {
-  synthesize(graph: Graph, options: SynthesisOptions, store?: BatchStore): Promise<Images>;
+  /** @param workers So many at once at most. */
+  synthesize(graph: Graph, options: SynthesisOptions, store?: BatchStore, workers?: number): Promise<Images>;
   reconstruct(
     graph: Graph,
     images: Images,
     options: ReconstructionOptions,
     store?: BlockStore,
+    workers?: number,
   ): Promise<Reconstruction>;
 }
 
@@ -49,18 +52,34 @@ export async function quantizeBy(
   stages: Stages,
   graph: Graph,
   options: QuantizeOptions,
-  runner: Runner,
+  runner: Runner & Resources,
   store: CheckpointStore | undefined,
 ): Promise<Quantization> {
   const { data } = options;
-  const { synthesis, reconstruction } = stageOptions(options);
-  const checkpoint = data
-    ? await resumeReconstruction(store, graph, data, reconstruction, runner)
-    : await resumeQuantization(store, graph, synthesis, reconstruction, runner);
+  const asked = stageOptions(options);
+  const synthesis = data ? undefined : fitSynthesis(graph, asked.synthesis, runner);
+  const reconstruction = fitReconstruction(
+    graph,
+    data ?? asked.synthesis.images,
+    asked.reconstruction,
+    runner,
+  );
+  const members = { ...runner, workers: reconstruction.workers };
+  const checkpoint = synthesis
+    ? await resumeQuantization(store, graph, synthesis.options, reconstruction.options, members)
+    : await resumeReconstruction(store, graph, data!, reconstruction.options, members);
   const started = performance.now();
-  const images = data ?? (await stages.synthesize(graph, synthesis, checkpoint));
+  const images = synthesis
+    ? await stages.synthesize(graph, synthesis.options, checkpoint, synthesis.workers)
+    : data!;
   const synthesized = performance.now();
-  const { model, blocks } = await stages.reconstruct(graph, images, reconstruction, checkpoint);
+  const { model, blocks } = await stages.reconstruct(
+    graph,
+    images,
+    reconstruction.options,
+    checkpoint,
+    reconstruction.workers,
+  );
   return {
     model,
     images,
@@ -75,8 +94,8 @@ export async function quantizeBy(
 /** The options of both stages, checked: what reconstruction would refuse must not cost minutes of synthesis. */
 function stageOptions(options: QuantizeOptions) {
   const preset = presets[options.preset ?? "balanced"];
-  const { onProgress, signal, seed, weightBits, activationBits, setting, symmetricWeights } = options;
-  const shared = { onProgress, signal, seed };
+  const { onProgress, onNote, signal, seed, weightBits, activationBits, setting, symmetricWeights } = options;
+  const shared = { onProgress, onNote, signal, seed };
   return {
     synthesis: resolveSynthesis({
       ...shared,

@@ -1,11 +1,13 @@
 /** Where the work is done: in workers, or in the calling thread. */
 import type { CheckpointStore } from "./checkpoint/store.ts";
 import { type EvaluateOptions, type Evaluation, evaluate, predict } from "./evaluate.ts";
+import { fitReconstruction, fitSynthesis } from "./fit.ts";
 import type { Images } from "./images.ts";
 import type { Graph, QuantizedGraph } from "./ir/graph.ts";
 import type { Binary } from "./kernels/binary.ts";
 import { chooseBinary, initializeKernels } from "./kernels/heap.ts";
-import { requireInteger } from "./options.ts";
+import { defaultMemory } from "./memory/device.ts";
+import { requireInteger, requireNumber } from "./options.ts";
 import type { ReconstructionOptions } from "./quantization/options.ts";
 import { type Reconstruction, reconstruct, reconstructHere } from "./quantization/reconstruct.ts";
 import { type Quantization, type QuantizeOptions, quantizeBy, type Stages } from "./quantize.ts";
@@ -30,6 +32,11 @@ export interface SessionOptions {
   workers?: number | undefined;
   /** Which kernels: with relaxed SIMD (default where the engine has it) or without. */
   binary?: Binary | undefined;
+  /**
+   * Bytes that all heaps and images may take together; batches and workers are made fewer to fit. Default: half of what
+   * the device reports to have.
+   */
+  memory?: number | undefined;
 }
 
 /** Workers and their heaps, for as many calls as one likes. They start with the first call that needs them. */
@@ -66,21 +73,26 @@ export async function openSession(options: SessionOptions = {}): Promise<Session
   const workers = options.workers ?? Math.min(await coreCount(), MAX_WORKERS);
   requireInteger("workers", workers, 0, MAX_WORKERS);
   const binary = await chooseBinary(options.binary);
+  const memory = options.memory ?? (await defaultMemory());
+  requireNumber("memory", memory, 1);
   const work = workers === 0 ? workHere(binary) : workInWorkers(workers, binary);
-  const runner = { workers, binary };
+  const runner = { workers, binary, memory };
   return {
-    ...runner,
+    workers,
+    binary,
     ...work,
     quantize: (graph, options = {}) => quantizeBy(work, graph, options, runner, options.checkpoint),
-    synthesize: async (graph, options = {}) =>
-      work.synthesize(graph, options, await resumeSynthesis(options.checkpoint, graph, options, runner)),
-    reconstruct: async (graph, images, options = {}) =>
-      work.reconstruct(
-        graph,
-        images,
-        options,
-        await resumeReconstruction(options.checkpoint, graph, images, options, runner),
-      ),
+    async synthesize(graph, options = {}) {
+      const fitted = fitSynthesis(graph, options, runner);
+      const store = await resumeSynthesis(options.checkpoint, graph, fitted.options, runner);
+      return work.synthesize(graph, fitted.options, store, fitted.workers);
+    },
+    async reconstruct(graph, images, options = {}) {
+      const fitted = fitReconstruction(graph, images, options, runner);
+      const members = { ...runner, workers: fitted.workers };
+      const store = await resumeReconstruction(options.checkpoint, graph, images, fitted.options, members);
+      return work.reconstruct(graph, images, fitted.options, store, fitted.workers);
+    },
   };
 }
 

@@ -4,6 +4,7 @@ import type { FitOptions } from "../formats/images/fit.ts";
 import type { PixelOptions } from "../formats/pixels.ts";
 import type { BitSetting } from "../ir/bits.ts";
 import { type PresetName, presets } from "../presets.ts";
+import type { SessionOptions } from "../session.ts";
 import type { SynthesisMode } from "../synthesis/options.ts";
 
 export interface ReportFlags {
@@ -33,6 +34,7 @@ export interface SynthesisFlags {
 
 export interface WorkerFlags {
   workers?: number;
+  memory?: number;
 }
 
 /** Reads an integer in [minimum, maximum]. */
@@ -116,11 +118,22 @@ export function addSynthesisFlags(command: Command, preset: PresetName = "balanc
 }
 
 export function addWorkerFlags(command: Command): Command {
-  return command.option(
-    "--workers <n>",
-    "threads that share the work; 0 does it in the main thread (default: one a core)",
-    integer(0, 256),
-  );
+  return command
+    .option(
+      "--workers <n>",
+      "threads that share the work; 0 does it in the main thread (default: one a core)",
+      integer(0, 256),
+    )
+    .option(
+      "--memory <GB>",
+      "what all of it may take: batches are made smaller to fit (default: half of the machine's)",
+      positive,
+    );
+}
+
+/** Where the work is done, as the facade takes it. */
+export function sessionOptions({ workers, memory }: WorkerFlags): SessionOptions {
+  return { workers, memory: memory === undefined ? undefined : memory * 1e9 };
 }
 
 export interface ImageFlags extends PixelOptions, FitOptions {}

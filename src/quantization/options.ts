@@ -14,6 +14,8 @@ export interface ReconstructionOptions extends LongWork {
   /** Iterations a block. */
   iterations?: number | undefined;
   batchSize?: number | undefined;
+  /** Images that are run at once outside training. */
+  slabSize?: number | undefined;
   seed?: number | undefined;
   /** Whether weight steps are learned with the rounding (GENIE-M) or frozen at their first value (AdaRound). */
   learnStepSize?: boolean | undefined;
@@ -46,6 +48,7 @@ export type ReconstructionSettings = Omit<ResolvedReconstruction, keyof LongWork
 /** The settings without callbacks and signals. */
 export function plainSettings({
   onProgress,
+  onNote,
   signal,
   ...settings
 }: ResolvedReconstruction): ReconstructionSettings {
@@ -63,6 +66,7 @@ export function resolveReconstruction(options: ReconstructionOptions): ResolvedR
   const { iterations = PUBLISHED_ITERATIONS } = options;
   const resolved: ResolvedReconstruction = {
     onProgress: options.onProgress,
+    onNote: options.onNote,
     signal: options.signal,
     weightBits: options.weightBits ?? 4,
     activationBits: options.activationBits ?? 4,
@@ -70,6 +74,7 @@ export function resolveReconstruction(options: ReconstructionOptions): ResolvedR
     symmetricWeights: options.symmetricWeights ?? false,
     iterations,
     batchSize: options.batchSize ?? 32,
+    slabSize: options.slabSize ?? 64,
     seed: options.seed ?? 0,
     learnStepSize: options.learnStepSize ?? true,
     roundingLearningRate: options.roundingLearningRate ?? roundingLearningRate(iterations),
@@ -83,6 +88,7 @@ export function resolveReconstruction(options: ReconstructionOptions): ResolvedR
   requireBits(resolved);
   requireInteger("iterations", resolved.iterations, 0, 1e7);
   requireInteger("batchSize", resolved.batchSize, 1, 4096);
+  requireInteger("slabSize", resolved.slabSize, 1, 4096);
   requireInteger("seed", resolved.seed, 0, 2 ** 32 - 1);
   requireNumber("roundingLearningRate", resolved.roundingLearningRate, 0);
   requireNumber("weightStepLearningRate", resolved.weightStepLearningRate, 0);

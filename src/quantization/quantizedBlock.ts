@@ -14,6 +14,12 @@ export interface BlockQuantization {
   activations: [string, QuantParams][];
 }
 
+/** Images are run a slab at a time, each awaited. */
+export interface Slabs {
+  slabSize: number;
+  afterSlab: () => Promise<void>;
+}
+
 /** Writes a block's integers into the model. */
 export function commit({ weights, activations }: BlockQuantization, model: QuantizedGraph): void {
   for (const [name, quantized] of weights) {
@@ -24,8 +30,8 @@ export function commit({ weights, activations }: BlockQuantization, model: Quant
 }
 
 /** The output of block `graph` for float inputs x [N, …], computed a slab of images at a time. */
-export async function floatForward(graph: Graph, x: Images, afterSlab: () => Promise<void>): Promise<Images> {
-  return forward(graph, x, new Map(), afterSlab);
+export async function floatForward(graph: Graph, x: Images, slabs: Slabs): Promise<Images> {
+  return forward(graph, x, new Map(), slabs);
 }
 
 /** The same with its weights and activations quantized. */
@@ -33,7 +39,7 @@ export async function quantizedForward(
   graph: Graph,
   { weights, activations }: BlockQuantization,
   x: Images,
-  afterSlab: () => Promise<void>,
+  slabs: Slabs,
 ): Promise<Images> {
   const constants = new Map(graph.constants);
   for (const [name, quantized] of weights) {
@@ -43,18 +49,18 @@ export async function quantizedForward(
     const { qmin, qmax } = quantRange(params);
     return [name, (value) => quantizeDequantize(value, params.scale[0]!, 0, qmin, qmax)];
   });
-  return forward({ ...graph, constants }, x, new Map(taps), afterSlab);
+  return forward({ ...graph, constants }, x, new Map(taps), slabs);
 }
 
 async function forward(
   graph: Graph,
   x: Images,
   taps: ReadonlyMap<string, Tap>,
-  afterSlab: () => Promise<void>,
+  { slabSize, afterSlab }: Slabs,
 ): Promise<Images> {
   const constants = uploadConstants(graph);
   try {
-    return await runAll(graph, constants, x, { taps, afterBatch: afterSlab });
+    return await runAll(graph, constants, x, { taps, batchSize: slabSize, afterBatch: afterSlab });
   } finally {
     disposeAll(constants.values());
   }

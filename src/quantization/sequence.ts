@@ -63,22 +63,23 @@ export async function reconstructBlocks(
     weights: new Map(),
     activations: new Map(),
   };
+  const slabs = { slabSize: settings.slabSize, afterSlab: breathe };
   // The block's input in the float model, and in the model quantized so far.
   let x = images;
   let quantizedX = images;
   for (const [index, block] of blocks.entries()) {
     const started = performance.now();
     const graph = blockGraph(model.graph, block);
-    const y = await floatForward(graph, x, breathe);
+    const y = await floatForward(graph, x, slabs);
     const quantize = (quantization: BlockQuantization): Promise<Images> =>
-      quantizedForward(graph, quantization, quantizedX, breathe);
+      quantizedForward(graph, quantization, quantizedX, slabs);
     const kept = finished[index];
     let output: Images;
     if (kept) {
       output = await quantize(kept);
       commit(kept, model);
     } else {
-      const unit = await createUnit(model, block, bits, quantizedX, settings.symmetricWeights, collective);
+      const unit = await createUnit(model, block, bits, quantizedX, settings, collective);
       try {
         const initialLoss = await meanError(await quantize(harden(unit)), y, collective);
         const seed = (settings.seed + Math.imul(index + 1, 0x9e3779b1)) >>> 0;

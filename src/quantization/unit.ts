@@ -11,6 +11,7 @@ import type { Graph, QuantizedGraph } from "../ir/graph.ts";
 import { isLayer } from "../ir/rewrite.ts";
 import { searchActivationScale } from "../kernels/scalesearch.ts";
 import { type ActivationQuantizer, type ActivationRange, createActivationQuantizer } from "./activations.ts";
+import type { ReconstructionSettings } from "./options.ts";
 import type { BlockQuantization } from "./quantizedBlock.ts";
 import { createWeightQuantizer, outputChannels, type WeightQuantizer } from "./weights.ts";
 
@@ -40,7 +41,7 @@ export async function createUnit(
   block: Block,
   bits: BitAssignment,
   quantizedX: Images,
-  symmetricWeights: boolean,
+  { symmetricWeights, slabSize }: Pick<ReconstructionSettings, "symmetricWeights" | "slabSize">,
   collective: Collective,
 ): Promise<Unit> {
   const graph = blockGraph(model.graph, block);
@@ -64,7 +65,8 @@ export async function createUnit(
       .filter((name) => bits.activations.has(name))
       .map((name) => [name, bits.activations.get(name)!]),
   );
-  const found = collective.rank === 0 ? searchRanges(graph, constants, quantizedX, widths) : new Map();
+  const found =
+    collective.rank === 0 ? searchRanges(graph, constants, quantizedX, widths, slabSize) : new Map();
   const activations = new Map<string, ActivationQuantizer>();
   for (const [name, width] of widths) {
     activations.set(name, createActivationQuantizer(width, await shareRange(found.get(name), collective)));
@@ -87,6 +89,7 @@ function searchRanges(
   constants: ReadonlyMap<string, Tensor>,
   quantizedX: Images,
   widths: ReadonlyMap<string, number>,
+  slabSize: number,
 ): Map<string, ActivationRange> {
   const ranges = new Map<string, ActivationRange>();
   const searchThenQuantize =
@@ -100,7 +103,7 @@ function searchRanges(
       return quantized;
     };
   tidy(() => {
-    const sample = slab(quantizedX, 0, Math.min(CALIBRATION_IMAGES, quantizedX.shape[0]!));
+    const sample = slab(quantizedX, 0, Math.min(CALIBRATION_IMAGES, slabSize, quantizedX.shape[0]!));
     const feeds = new Map([...constants, [graph.inputs[0]!.name, sample]]);
     run(graph, feeds, {
       taps: new Map([...widths].map(([name, bits]) => [name, searchThenQuantize(name, bits)])),

@@ -44,6 +44,7 @@ export type SynthesisSettings = Omit<ResolvedSynthesis, keyof LongWork | "onBatc
 /** The settings without callbacks and signals. */
 export function plainSettings({
   onProgress,
+  onNote,
   signal,
   onBatch,
   ...settings
@@ -55,6 +56,7 @@ export function plainSettings({
 export function resolveSynthesis(options: SynthesisOptions): ResolvedSynthesis {
   const resolved: ResolvedSynthesis = {
     onProgress: options.onProgress,
+    onNote: options.onNote,
     signal: options.signal,
     onBatch: options.onBatch,
     images: options.images ?? 1024,

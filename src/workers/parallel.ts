@@ -12,20 +12,24 @@ import type { Membership, WorkerApi } from "./protocol.ts";
 /** A message of this many floats takes a few milliseconds to copy: the calling thread stays responsive. */
 const PIECE_FLOATS = 2 ** 20;
 
-/** Distills each batch in a worker. */
-export function distillIn(pool: Pool, signal: AbortSignal | undefined): Distiller {
+/** Distills each batch in a worker, so many at once. */
+export function distillIn(pool: Pool, signal: AbortSignal | undefined, workers = pool.size): Distiller {
   return {
-    concurrency: pool.size,
+    concurrency: workers,
     distill: (graph, settings, batch, onIteration) =>
       pool.run(1, ([worker]) => worker!.distill(graph, settings, batch, proxy(onIteration)), signal),
   };
 }
 
-/** Reconstructs with all workers together, each on its share of the images. */
-export function reconstructIn(pool: Pool, signal: AbortSignal | undefined): Reconstructor {
+/** Reconstructs with so many workers together, each on its share of the images. */
+export function reconstructIn(
+  pool: Pool,
+  signal: AbortSignal | undefined,
+  workers = pool.size,
+): Reconstructor {
   return async (plan, images, kept, { onIteration, onBlock }) => {
     const count = images.shape[0]!;
-    const size = usefulMembers(pool.size, count, plan.settings.batchSize);
+    const size = usefulMembers(workers, count, plan.settings.batchSize);
     // Grows, so that a run whose worker has died goes on behind the last block.
     const finished = [...kept];
     await pool.run(

@@ -19,6 +19,7 @@ import {
   count,
   type ReportFlags,
   type SynthesisFlags,
+  sessionOptions,
   type WorkerFlags,
 } from "../options.ts";
 import { openOutput } from "../output.ts";
@@ -67,10 +68,10 @@ async function runDemo(flags: DemoFlags): Promise<void> {
   const images = normalizeImages(readNpy(pixels!), PIXELS);
   const labels = npyNumbers(readNpy(classes!));
   const reporter = createReporter(flags);
-  const session = await openSession({ workers: flags.workers });
+  const session = await openSession(sessionOptions(flags));
   try {
     const { before, after, result } = await interruptible(async (signal) => {
-      const work = { onProgress: reporter.onProgress, signal };
+      const work = { onProgress: reporter.onProgress, onNote: reporter.note, signal };
       const before = await session.evaluate(graph, images, labels, work);
       const result = await session.quantize(graph, { ...quantizeOptions(flags), ...work });
       const after = await session.evaluate(result.model, images, labels, work);

@@ -17,6 +17,7 @@ import {
   imageOptions,
   type ModelFlags,
   type ReportFlags,
+  sessionOptions,
   type WorkerFlags,
 } from "../options.ts";
 import { createReporter } from "../reporter.ts";
@@ -68,7 +69,12 @@ async function runEvaluate(model: string, flags: EvaluateFlags): Promise<void> {
   const started = performance.now();
   try {
     const { top1, top5, count } = await interruptible((signal) =>
-      evaluate(graph, images, labels, { workers: flags.workers, onProgress: reporter.onProgress, signal }),
+      evaluate(graph, images, labels, {
+        ...sessionOptions(flags),
+        onProgress: reporter.onProgress,
+        onNote: reporter.note,
+        signal,
+      }),
     );
     reporter.close();
     const seconds = (performance.now() - started) / 1000;

@@ -25,6 +25,7 @@ import {
   presetHelp,
   type ReportFlags,
   type SynthesisFlags,
+  sessionOptions,
   type WorkerFlags,
 } from "../options.ts";
 import { openOutput, stem } from "../output.ts";
@@ -112,7 +113,13 @@ async function runQuantize(model: string, flags: QuantizeFlags): Promise<void> {
   const options = { ...quantizeOptions(flags), data: images, checkpoint };
   try {
     const result = await interruptible((signal) =>
-      quantize(graph, { ...options, workers: flags.workers, onProgress: reporter.onProgress, signal }),
+      quantize(graph, {
+        ...options,
+        ...sessionOptions(flags),
+        onProgress: reporter.onProgress,
+        onNote: reporter.note,
+        signal,
+      }),
     );
     reporter.close();
     const bytes = exportOnnx(result.model);

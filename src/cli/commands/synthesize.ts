@@ -21,6 +21,7 @@ import {
   presetHelp,
   type ReportFlags,
   type SynthesisFlags,
+  sessionOptions,
   type WorkerFlags,
 } from "../options.ts";
 import { openOutput, stem } from "../output.ts";
@@ -94,7 +95,8 @@ async function runSynthesize(model: string, flags: SynthesizeFlags & { iteration
           reporter.onProgress(progress);
         },
         onBatch: collector.onBatch,
-        workers: flags.workers,
+        ...sessionOptions(flags),
+        onNote: reporter.note,
         signal,
       }),
     );
