@@ -3,8 +3,8 @@
  * Y = Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A (Lavin & Gray 2016, arXiv 1509.09308), each matrix along one axis and then the other.
  *
  * The interpolation points are 0, ±a, ±2a and ∞. With the usual a = 1 the result's rounding error is 4 times that of
- * direct convolution (root mean square, 64 channels); with a = 3/4 it is 1.9 times, no more than F(2×2, 3×3) has, and all
- * factors of A and B are exact in float32. (On the choice of points: Barabasz et al. 2020, arXiv 1803.10986.)
+ * direct convolution (root mean square, 64 channels); with a = 3/4 it is 1.9 times, and all factors of A and B are exact
+ * in float32. (On the choice of points: Barabasz et al. 2020, arXiv 1803.10986.)
  *
  *        ⎡ 4a⁴   0  -5a²   0   1  0 ⎤       ⎡  1/4a⁴      0      0   ⎤
  *        ⎢  0  -4a³ -4a²   a   1  0 ⎥       ⎢ -1/6a⁴  -1/6a³ -1/6a²  ⎥        ⎡ 1  1   1    1    1   0 ⎤
