@@ -86,9 +86,11 @@ export const otherConverters: Readonly<Record<string, Converter>> = {
     return layer.add({ op: "reshape", inputs: [layer.input], shape: [-1, size] });
   },
   Reshape: (layer) => {
-    const target = layer.config.target_shape;
-    if (!Array.isArray(target) || !target.every(Number.isInteger)) {
-      throw layer.invalid(`its target_shape is ${JSON.stringify(target)}`);
+    const written = layer.config.target_shape;
+    // tfjs-layers writes null for the extent that follows from the others, Keras −1.
+    const target = Array.isArray(written) ? written.map((extent) => extent ?? -1) : [];
+    if (!Array.isArray(written) || !target.every(Number.isInteger)) {
+      throw layer.invalid(`its target_shape is ${JSON.stringify(written)}`);
     }
     const size = layer
       .shapeOf(layer.input)
