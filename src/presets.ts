@@ -15,7 +15,7 @@ export type PresetName = "fast" | "balanced" | "best";
 
 export const presets: Readonly<Record<PresetName, Preset>> = {
   /** Enough for 8 and 4 bits on small networks. */
-  fast: { images: 128, batchSize: 64, synthesisIterations: 200, reconstructionIterations: 200 },
+  fast: { images: 128, batchSize: 64, synthesisIterations: 300, reconstructionIterations: 300 },
   /** A tenth of the published synthesis and a quarter of its images. */
   balanced: { images: 256, batchSize: 64, synthesisIterations: 300, reconstructionIterations: 600 },
   /** The published budget. */
