@@ -58,11 +58,11 @@ describe("a fingerprint", () => {
     const graph = network();
     await fc.assert(
       fc.asyncProperty(fc.jsonValue(), fc.jsonValue(), async (a, b) => {
-        // JSON.stringify with sorted keys is the independent notion of equality.
+        // JSON.stringify with sorted keys, objects marked as such, is the independent notion of equality.
         const canonical = (value: unknown): string =>
           JSON.stringify(value, (_, item) =>
             item && typeof item === "object" && !Array.isArray(item)
-              ? Object.entries(item).sort(([x], [y]) => (x < y ? -1 : 1))
+              ? ["object", ...Object.entries(item).sort(([x], [y]) => (x < y ? -1 : 1))]
               : item,
           );
         const same = (await fingerprintOf(graph, { a })) === (await fingerprintOf(graph, { a: b }));
