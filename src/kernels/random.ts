@@ -23,6 +23,11 @@ export function requireKey(seed: number, stream: number): void {
   }
 }
 
+/** The seed of part `index` of a run (a batch, a block); the odd factor spreads neighbouring users' seeds apart. */
+export function subSeed(seed: number, index: number): number {
+  return (seed + Math.imul(index + 1, 0x9e3779b1)) >>> 0;
+}
+
 /** A probability as the masks' kernels take it: in units of 2⁻¹⁶, to the nearest. */
 export function maskThreshold(probability: number): number {
   if (!(probability >= 0 && probability <= 1)) {

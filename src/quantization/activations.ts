@@ -1,7 +1,7 @@
 /** Activation quantizer: one learned step size a tensor (LSQ, Esser et al. 2020) with QDrop (Wei et al. 2022). */
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { type QuantParams, quantRange } from "../ir/graph.ts";
-import { fakeQuantize, quantizeDequantize } from "../kernels/fakequant.ts";
+import { fakeQuantize } from "../kernels/fakequant.ts";
 import { createStepSize, type StepSize } from "./stepSize.ts";
 
 export interface ActivationQuantizer {
@@ -9,8 +9,6 @@ export interface ActivationQuantizer {
   step: StepSize;
   /** v̂ for training, on the tape: each element stays float with probability `dropProbability`. */
   train(value: Tensor, dropProbability: number, seed: number, stream: number): Tensor;
-  /** v̂ for inference. */
-  apply(value: Tensor): Tensor;
   params(): QuantParams;
   dispose(): void;
 }
@@ -31,7 +29,6 @@ export function createActivationQuantizer(bits: number, range: ActivationRange):
     step,
     train: (value, dropProbability, seed, stream) =>
       fakeQuantize(value, step.value(), { qmin, qmax, dropProbability, seed, stream }),
-    apply: (value) => quantizeDequantize(value, step.numbers()[0]!, 0, qmin, qmax),
     params: () => ({
       bits,
       signed,

@@ -1,11 +1,8 @@
 /** A finished block: its integers, and what it gives with them. Plain data, which can be posted and kept. */
 import { disposeAll, runAll, uploadConstants } from "../engine/feeds.ts";
-import type { Tap } from "../engine/run.ts";
 import type { Images } from "../images.ts";
 import type { Graph, QuantizedGraph, QuantizedTensor, QuantParams } from "../ir/graph.ts";
-import { quantRange } from "../ir/graph.ts";
-import { dequantize } from "../ir/quantized.ts";
-import { quantizeDequantize } from "../kernels/fakequant.ts";
+import { dequantize, toFakeQuantized } from "../ir/quantized.ts";
 
 export interface BlockQuantization {
   /** By the name of the filter constant. */
@@ -30,38 +27,31 @@ export function commit({ weights, activations }: BlockQuantization, model: Quant
 }
 
 /** The output of block `graph` for float inputs x [N, …], computed a slab of images at a time. */
-export async function floatForward(graph: Graph, x: Images, slabs: Slabs): Promise<Images> {
-  return forward(graph, x, new Map(), slabs);
+export async function floatForward(graph: Graph, x: Images, { slabSize, afterSlab }: Slabs): Promise<Images> {
+  const constants = uploadConstants(graph);
+  try {
+    return await runAll(graph, constants, x, { batchSize: slabSize, afterBatch: afterSlab });
+  } finally {
+    disposeAll(constants.values());
+  }
 }
 
 /** The same with its weights and activations quantized. */
-export async function quantizedForward(
+export function quantizedForward(
   graph: Graph,
   { weights, activations }: BlockQuantization,
   x: Images,
   slabs: Slabs,
 ): Promise<Images> {
-  const constants = new Map(graph.constants);
-  for (const [name, quantized] of weights) {
-    constants.set(name, { shape: quantized.shape, data: dequantize(quantized) });
-  }
-  const taps = activations.map(([name, params]): [string, Tap] => {
-    const { qmin, qmax } = quantRange(params);
-    return [name, (value) => quantizeDequantize(value, params.scale[0]!, 0, qmin, qmax)];
-  });
-  return forward({ ...graph, constants }, x, new Map(taps), slabs);
+  const quantized = { graph, weights: new Map(weights), activations: new Map(activations) };
+  return floatForward(toFakeQuantized(quantized), x, slabs);
 }
 
-async function forward(
-  graph: Graph,
-  x: Images,
-  taps: ReadonlyMap<string, Tap>,
-  { slabSize, afterSlab }: Slabs,
-): Promise<Images> {
-  const constants = uploadConstants(graph);
-  try {
-    return await runAll(graph, constants, x, { taps, batchSize: slabSize, afterBatch: afterSlab });
-  } finally {
-    disposeAll(constants.values());
-  }
+/** A model of which nothing is quantized yet; `commit` writes into it. */
+export function unquantized(graph: Graph): QuantizedGraph {
+  return {
+    graph: { ...graph, constants: new Map(graph.constants) },
+    weights: new Map(),
+    activations: new Map(),
+  };
 }

@@ -9,7 +9,7 @@ import { upToScores } from "../ir/scores.ts";
 import { initializeKernels } from "../kernels/heap.ts";
 import { createBreather } from "../progress.ts";
 import { plainSettings, type ReconstructionOptions, resolveReconstruction } from "./options.ts";
-import { commit } from "./quantizedBlock.ts";
+import { commit, unquantized } from "./quantizedBlock.ts";
 import {
   type BlockReport,
   type BlockResult,
@@ -92,11 +92,7 @@ export async function reconstruct(
   if (results.length < blocks.length) {
     await reconstructor({ folded, blocks, settings }, images, [...results], hooks);
   }
-  const model: QuantizedGraph = {
-    graph: { ...folded, constants: new Map(folded.constants) },
-    weights: new Map(),
-    activations: new Map(),
-  };
+  const model = unquantized(folded);
   for (const result of results) commit(result, model);
   return {
     model,

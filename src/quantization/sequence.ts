@@ -3,9 +3,16 @@ import { type Collective, shareStart } from "../engine/collective.ts";
 import type { Images } from "../images.ts";
 import { assignBits } from "../ir/bits.ts";
 import { type Block, blockGraph } from "../ir/blocks.ts";
-import type { Graph, QuantizedGraph } from "../ir/graph.ts";
+import type { Graph } from "../ir/graph.ts";
+import { subSeed } from "../kernels/random.ts";
 import type { ReconstructionSettings } from "./options.ts";
-import { type BlockQuantization, commit, floatForward, quantizedForward } from "./quantizedBlock.ts";
+import {
+  type BlockQuantization,
+  commit,
+  floatForward,
+  quantizedForward,
+  unquantized,
+} from "./quantizedBlock.ts";
 import { errorWeight, trainUnit } from "./train.ts";
 import { createUnit, harden } from "./unit.ts";
 
@@ -58,11 +65,7 @@ export async function reconstructBlocks(
   { onIteration, onBlock, breathe }: SequenceHooks,
 ): Promise<void> {
   const bits = assignBits(folded, settings);
-  const model: QuantizedGraph = {
-    graph: { ...folded, constants: new Map(folded.constants) },
-    weights: new Map(),
-    activations: new Map(),
-  };
+  const model = unquantized(folded);
   const slabs = { slabSize: settings.slabSize, afterSlab: breathe };
   // The block's input in the float model, and in the model quantized so far.
   let x = images;
@@ -82,7 +85,7 @@ export async function reconstructBlocks(
       const unit = await createUnit(model, block, bits, quantizedX, settings, collective);
       try {
         const initialLoss = await meanError(await quantize(harden(unit)), y, collective);
-        const seed = (settings.seed + Math.imul(index + 1, 0x9e3779b1)) >>> 0;
+        const seed = subSeed(settings.seed, index);
         await trainUnit(unit, { x, quantizedX, y }, settings, seed, collective, async (iteration, loss) => {
           onIteration(index, iteration, loss);
           await breathe();

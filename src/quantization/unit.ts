@@ -7,8 +7,9 @@ import { run, type Tap } from "../engine/run.ts";
 import type { Images } from "../images.ts";
 import type { BitAssignment } from "../ir/bits.ts";
 import { type Block, blockGraph } from "../ir/blocks.ts";
-import type { Graph, QuantizedGraph } from "../ir/graph.ts";
+import { type Graph, type QuantizedGraph, quantRange } from "../ir/graph.ts";
 import { isLayer } from "../ir/rewrite.ts";
+import { quantizeDequantize } from "../kernels/fakequant.ts";
 import { searchActivationScale } from "../kernels/scalesearch.ts";
 import { type ActivationQuantizer, type ActivationRange, createActivationQuantizer } from "./activations.ts";
 import type { ReconstructionSettings } from "./options.ts";
@@ -97,10 +98,8 @@ function searchRanges(
     (value) => {
       const range = searchActivationScale(value, bits);
       ranges.set(name, range);
-      const quantizer = createActivationQuantizer(bits, range);
-      const quantized = quantizer.apply(value);
-      quantizer.dispose();
-      return quantized;
+      const { qmin, qmax } = quantRange({ bits, signed: range.signed });
+      return quantizeDequantize(value, range.step, 0, qmin, qmax);
     };
   tidy(() => {
     const sample = slab(quantizedX, 0, Math.min(CALIBRATION_IMAGES, slabSize, quantizedX.shape[0]!));

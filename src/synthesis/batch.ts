@@ -5,6 +5,7 @@ import { GenieError } from "../errors.ts";
 import type { Graph } from "../ir/graph.ts";
 import { view } from "../kernels/heap.ts";
 import { reshape } from "../kernels/layout.ts";
+import { subSeed } from "../kernels/random.ts";
 import { estimateInputRange } from "./estimateRange.ts";
 import { inputLayout } from "./inputLayout.ts";
 import { requireRange } from "./inputRange.ts";
@@ -26,8 +27,7 @@ export async function distillBatch(
   batch: number,
   afterIteration: (iteration: number, loss: number) => Promise<void>,
 ): Promise<Float32Array<ArrayBuffer>> {
-  // Each batch draws from streams of its own seed; the odd factor spreads neighbouring user seeds apart.
-  const seed = (settings.seed + Math.imul(batch + 1, 0x9e3779b1)) >>> 0;
+  const seed = subSeed(settings.seed, batch);
   const layout = inputLayout(graph);
   const range = settings.inputRange === "auto" ? estimateInputRange(graph) : settings.inputRange;
   requireRange(range, layout);
