@@ -8,7 +8,7 @@ import type { LongWork } from "./progress.ts";
 import { type ReconstructionOptions, resolveReconstruction } from "./quantization/options.ts";
 import type { BlockStore, Reconstruction } from "./quantization/reconstruct.ts";
 import type { BlockReport } from "./quantization/sequence.ts";
-import { type Runner, resumeQuantization, resumeReconstruction } from "./resume.ts";
+import { type Runner, resume } from "./resume.ts";
 import type { BatchStore } from "./synthesis/distill.ts";
 import { resolveSynthesis, type SynthesisOptions } from "./synthesis/options.ts";
 
@@ -65,9 +65,8 @@ export async function quantizeBy(
     runner,
   );
   const members = { ...runner, workers: reconstruction.workers };
-  const checkpoint = synthesis
-    ? await resumeQuantization(store, graph, synthesis.options, reconstruction.options, members)
-    : await resumeReconstruction(store, graph, data!, reconstruction.options, members);
+  const run = { synthesis: synthesis?.options, reconstruction: reconstruction.options, data };
+  const checkpoint = await resume(store, graph, run, members);
   const started = performance.now();
   const images = synthesis
     ? await stages.synthesize(graph, synthesis.options, checkpoint, synthesis.workers)

@@ -1,6 +1,6 @@
 /** The checkpoint of a run: where one is wanted, opened under the run's identity. */
 import { type Checkpoint, openCheckpoint } from "./checkpoint/checkpoint.ts";
-import { identifyRun, type RunSettings } from "./checkpoint/fingerprint.ts";
+import { identifyRun } from "./checkpoint/fingerprint.ts";
 import type { CheckpointStore } from "./checkpoint/store.ts";
 import type { Images } from "./images.ts";
 import type { Graph } from "./ir/graph.ts";
@@ -23,46 +23,25 @@ export interface Runner {
   binary: Binary;
 }
 
-/** Images do not depend on the number of workers: another one may go on. */
-export function resumeSynthesis(
-  store: CheckpointStore | undefined,
-  graph: Graph,
-  options: SynthesisOptions,
-  { binary }: Runner,
-): Promise<Checkpoint | undefined> {
-  return open(store, graph, { synthesis: plainSynthesis(resolveSynthesis(options)), binary, workers: 1 });
+/** What is run: images that are synthesized or given, a model that is reconstructed on them, or both. */
+export interface Run {
+  synthesis?: SynthesisOptions | undefined;
+  reconstruction?: ReconstructionOptions | undefined;
+  data?: Images | undefined;
 }
 
-export function resumeReconstruction(
+/** Images do not depend on the number of workers: another one may go on with them alone. */
+export async function resume(
   store: CheckpointStore | undefined,
   graph: Graph,
-  images: Images,
-  options: ReconstructionOptions,
+  run: Run,
   { workers, binary }: Runner,
 ): Promise<Checkpoint | undefined> {
-  const reconstruction = plainReconstruction(resolveReconstruction(options));
-  const members = usefulMembers(workers, images.shape[0]!, reconstruction.batchSize);
-  return open(store, graph, { reconstruction, data: images, binary, workers: members });
-}
-
-/** Both stages in one checkpoint. */
-export function resumeQuantization(
-  store: CheckpointStore | undefined,
-  graph: Graph,
-  synthesisOptions: SynthesisOptions,
-  reconstructionOptions: ReconstructionOptions,
-  { workers, binary }: Runner,
-): Promise<Checkpoint | undefined> {
-  const synthesis = plainSynthesis(resolveSynthesis(synthesisOptions));
-  const reconstruction = plainReconstruction(resolveReconstruction(reconstructionOptions));
-  const members = usefulMembers(workers, synthesis.images, reconstruction.batchSize);
-  return open(store, graph, { synthesis, reconstruction, binary, workers: members });
-}
-
-async function open(
-  store: CheckpointStore | undefined,
-  graph: Graph,
-  settings: RunSettings,
-): Promise<Checkpoint | undefined> {
-  return store && openCheckpoint(store, await identifyRun(graph, settings));
+  if (!store) return undefined;
+  const synthesis = run.synthesis && plainSynthesis(resolveSynthesis(run.synthesis));
+  const reconstruction = run.reconstruction && plainReconstruction(resolveReconstruction(run.reconstruction));
+  const images = run.data?.shape[0] ?? synthesis?.images ?? 1;
+  const members = reconstruction ? usefulMembers(workers, images, reconstruction.batchSize) : 1;
+  const settings = { synthesis, reconstruction, data: run.data, binary, workers: members };
+  return openCheckpoint(store, await identifyRun(graph, settings));
 }

@@ -11,7 +11,7 @@ import { requireInteger, requireNumber } from "./options.ts";
 import type { ReconstructionOptions } from "./quantization/options.ts";
 import { type Reconstruction, reconstruct, reconstructHere } from "./quantization/reconstruct.ts";
 import { type Quantization, type QuantizeOptions, quantizeBy, type Stages } from "./quantize.ts";
-import { resumeReconstruction, resumeSynthesis } from "./resume.ts";
+import { resume } from "./resume.ts";
 import { distillHere, synthesize } from "./synthesis/distill.ts";
 import type { SynthesisOptions } from "./synthesis/options.ts";
 import { distillIn, predictIn, reconstructIn } from "./workers/parallel.ts";
@@ -84,13 +84,18 @@ export async function openSession(options: SessionOptions = {}): Promise<Session
     quantize: (graph, options = {}) => quantizeBy(work, graph, options, runner, options.checkpoint),
     async synthesize(graph, options = {}) {
       const fitted = fitSynthesis(graph, options, runner);
-      const store = await resumeSynthesis(options.checkpoint, graph, fitted.options, runner);
+      const store = await resume(options.checkpoint, graph, { synthesis: fitted.options }, runner);
       return work.synthesize(graph, fitted.options, store, fitted.workers);
     },
     async reconstruct(graph, images, options = {}) {
       const fitted = fitReconstruction(graph, images, options, runner);
       const members = { ...runner, workers: fitted.workers };
-      const store = await resumeReconstruction(options.checkpoint, graph, images, fitted.options, members);
+      const store = await resume(
+        options.checkpoint,
+        graph,
+        { reconstruction: fitted.options, data: images },
+        members,
+      );
       return work.reconstruct(graph, images, fitted.options, store, fitted.workers);
     },
   };

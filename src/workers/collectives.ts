@@ -36,14 +36,7 @@ function overSharedMemory(rank: number, size: number, buffer: SharedArrayBuffer)
         write(round, slot(parity, rank));
         waitForAll(words, size);
         const slots = Array.from({ length: size }, (_, member) => slot(parity, member));
-        let at = 0;
-        for (const piece of round) {
-          addUp(
-            slots.map((values) => values.subarray(at, at + piece.length)),
-            piece,
-          );
-          at += piece.length;
-        }
+        addUp(slots, round);
         parity = 1 - parity;
       }
     },
@@ -74,14 +67,7 @@ function overPorts(rank: number, size: number, ports: readonly (MessagePort | un
       write(arrays, own);
       for (const port of ports) port?.postMessage(own);
       const all = await Promise.all(inboxes.map((next) => next?.() ?? own));
-      let at = 0;
-      for (const array of arrays) {
-        addUp(
-          all.map((values) => values.subarray(at, at + array.length)),
-          array,
-        );
-        at += array.length;
-      }
+      addUp(all, arrays);
     },
     close() {
       for (const port of ports) port?.close();
@@ -136,10 +122,18 @@ function write(arrays: readonly Float32Array[], out: Float32Array): void {
   }
 }
 
-/** out[i] = ((a₀[i] + a₁[i]) + a₂[i]) + …, each sum rounded to float32. */
-function addUp(arrays: readonly Float32Array[], out: Float32Array): void {
-  out.set(arrays[0]!);
-  for (const array of arrays.slice(1)) {
-    for (let i = 0; i < out.length; i++) out[i]! += array[i]!;
+/**
+ * What all members wrote, added up into the arrays that `write` laid end to end: ((a₀[i] + a₁[i]) + a₂[i]) + …, each sum
+ * rounded to float32.
+ */
+function addUp(members: readonly Float32Array[], arrays: readonly Float32Array[]): void {
+  let at = 0;
+  for (const out of arrays) {
+    const [first, ...others] = members.map((values) => values.subarray(at, at + out.length));
+    out.set(first!);
+    for (const values of others) {
+      for (let i = 0; i < out.length; i++) out[i]! += values[i]!;
+    }
+    at += out.length;
   }
 }

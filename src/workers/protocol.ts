@@ -4,19 +4,14 @@ import type { Images } from "../images.ts";
 import type { Graph, QuantizedGraph } from "../ir/graph.ts";
 import type { Binary } from "../kernels/heap.ts";
 import type { BlockResult, Plan } from "../quantization/sequence.ts";
-import type { SynthesisSettings } from "../synthesis/options.ts";
+import type { Distiller } from "../synthesis/distill.ts";
 
 /** What a worker does. Everything that goes in and out is plain data; functions are Comlink proxies. */
 export interface WorkerApi {
   /** Starts the heap and the kernels in it. */
   start(binary: Binary | undefined): Promise<Binary>;
   /** Pixels of one batch. */
-  distill(
-    graph: Graph,
-    settings: SynthesisSettings,
-    batch: number,
-    onIteration: (iteration: number, loss: number) => void,
-  ): Promise<Float32Array>;
+  distill: Distiller["distill"];
   /** Makes room for images of `shape`, which then come in pieces: one large message would block its sender. */
   expectImages(shape: number[]): void;
   receiveImages(piece: Float32Array, offset: number): void;
