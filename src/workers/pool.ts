@@ -86,6 +86,7 @@ export function createPool({ size, binary, spawn = spawnWorker, sharesMemory }: 
     task: (workers: readonly Remote<WorkerApi>[]) => Promise<T>,
     signals: readonly AbortSignal[],
   ): Promise<T> => {
+    if (signals.some(({ aborted }) => aborted)) throw stopped();
     const members: Member[] = [];
     const aborted = rejectOnAbort(signals);
     let isOver = false;
@@ -158,16 +159,17 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+function stopped(): GenieError {
+  return new GenieError("aborted", "stopped on request");
+}
+
 function rejectOnAbort(signals: readonly AbortSignal[]): { promise: Promise<never>; stop(): void } {
   let abort = (): void => {};
   const promise = new Promise<never>((_, reject) => {
-    abort = () => reject(new GenieError("aborted", "stopped on request"));
+    abort = () => reject(stopped());
   });
   promise.catch(() => {});
-  for (const signal of signals) {
-    if (signal.aborted) abort();
-    else signal.addEventListener("abort", abort);
-  }
+  for (const signal of signals) signal.addEventListener("abort", abort);
   return {
     promise,
     stop: () => {
