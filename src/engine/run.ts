@@ -2,6 +2,7 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { GenieError } from "../errors.ts";
 import type { Graph, Node, NodeOf, OpName } from "../ir/graph.ts";
+import { lastReaders } from "../ir/rewrite.ts";
 import { inferenceOps } from "./ops.ts";
 
 /** What each op computes: a new tensor from the node's attributes and its input tensors. */
@@ -78,14 +79,4 @@ function outputOf(name: string, graph: Graph, values: ReadonlyMap<string, Tensor
   if (!value)
     throw new GenieError("invalid-model", `nothing computes the output "${name}" of "${graph.name}"`);
   return value;
-}
-
-/** Position of the last node that reads each value; graph outputs are never released. */
-function lastReaders(graph: Graph): Map<string, number> {
-  const last = new Map<string, number>();
-  graph.nodes.forEach((node, position) => {
-    for (const name of node.inputs) last.set(name, position);
-  });
-  for (const name of graph.outputs) last.delete(name);
-  return last;
 }

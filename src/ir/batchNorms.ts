@@ -49,6 +49,12 @@ export function requireBatchNorms(graph: Graph): BatchNormStatistics[] {
   return found;
 }
 
+/** The network up to its last BatchNorm, without outputs: what comes behind does not touch the statistics. */
+export function upToLastBatchNorm(graph: Graph): Graph {
+  const last = graph.nodes.findLastIndex((node) => node.op === "batchNorm");
+  return { ...graph, nodes: graph.nodes.slice(0, last + 1), outputs: [] };
+}
+
 function statistics(graph: Graph, node: BatchNormNode) {
   const [mean, variance] = node.inputs.slice(3).map((name) => graph.constants.get(name)!.data);
   return {

@@ -93,3 +93,13 @@ export function subgraph(
     constants: new Map([...graph.constants].filter(([constant]) => read.has(constant))),
   };
 }
+
+/** Position of the last node that reads each value; graph outputs are never released. */
+export function lastReaders(graph: Graph): Map<string, number> {
+  const last = new Map<string, number>();
+  graph.nodes.forEach((node, position) => {
+    for (const name of node.inputs) last.set(name, position);
+  });
+  for (const name of graph.outputs) last.delete(name);
+  return last;
+}

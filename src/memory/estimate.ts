@@ -1,4 +1,5 @@
 /** How large a WebAssembly heap will become, from shapes alone: before any work, for the same code that does it. */
+import { upToLastBatchNorm } from "../ir/batchNorms.ts";
 import { blockGraph, findBlocks } from "../ir/blocks.ts";
 import { foldBatchNorm } from "../ir/foldBatchNorm.ts";
 import type { Graph } from "../ir/graph.ts";
@@ -21,8 +22,7 @@ export type SynthesisSize = Pick<SynthesisSettings, "batchSize" | "mode" | "late
  */
 export function synthesisBytes(graph: Graph, { batchSize, mode, latents, swing }: SynthesisSize): number {
   const ledger = new Ledger();
-  const last = graph.nodes.findLastIndex(({ op }) => op === "batchNorm");
-  const body: Graph = { ...graph, nodes: graph.nodes.slice(0, last + 1), outputs: [] };
+  const body = upToLastBatchNorm(graph);
   ledger.tensor(constantBytes(body));
   const source = createSource(ledger, graph, { batchSize, mode, latents });
   ledger.gradients(() => {

@@ -1,5 +1,6 @@
 /** A graph on a `Ledger`: which tensors each op makes, keeps and drops, as `engine/` and `kernels/` do. */
-import type { Activation, Graph, Node } from "../ir/graph.ts";
+import type { Activation, Conv2dNode, DepthwiseConv2dNode, Graph, Node } from "../ir/graph.ts";
+import { lastReaders } from "../ir/rewrite.ts";
 import { elementsPerImage } from "../ir/shapeRules.ts";
 import { inferShapes } from "../ir/shapes.ts";
 import type { Ledger, Shadow } from "./ledger.ts";
@@ -43,18 +44,13 @@ export function walk(
   const sizes = bytesPerImage(graph);
   const bytesOf = (name: string): number => sizes.get(name)! * batchSize;
   const values = new Map<string, Shadow>();
-  const lastReader = new Map<string, number>();
-  graph.nodes.forEach((node, position) => {
-    for (const name of node.inputs) lastReader.set(name, position);
-  });
-  for (const name of graph.outputs) lastReader.delete(name);
+  const lastReader = lastReaders(graph);
   for (const { name } of graph.inputs)
     values.set(name, taps.get(name)?.(feeds.get(name)!) ?? feeds.get(name)!);
   graph.nodes.forEach((node, position) => {
     const read = node.inputs.map((name) => values.get(name) ?? feeds.get(name));
     const tensors = read.filter((input) => input !== undefined);
-    const isSwung =
-      swing && "filter" in roles(node) && "strides" in node && node.strides.some((step) => step > 1);
+    const isSwung = swing && isConvolution(node) && node.strides.some((step) => step > 1);
     const [x, ...others] = tensors;
     const inputs = isSwung ? [ledger.op([x!], x!.bytes), ...others] : tensors;
     const result = compute(ledger, node, inputs, bytesOf(node.output), learns, bytesOf);
@@ -72,8 +68,8 @@ export function walk(
   return graph.outputs.flatMap((name) => values.get(name) ?? []);
 }
 
-function roles(node: Node): { filter?: true } {
-  return node.op === "conv2d" || node.op === "depthwiseConv2d" ? { filter: true } : {};
+function isConvolution(node: Node): node is Conv2dNode | DepthwiseConv2dNode {
+  return node.op === "conv2d" || node.op === "depthwiseConv2d";
 }
 
 /** One node: `inputs` without the constants that are not learned. */

@@ -57,7 +57,8 @@ export function planMemory(graph: Graph, request: MemoryRequest): MemoryPlan {
     notes,
   };
   if (synthesis) {
-    const imageBytes = graph.inputs.reduce((sum, { name }) => sum + bytesPerImage(graph).get(name)!, 0);
+    const sizes = bytesPerImage(graph);
+    const imageBytes = graph.inputs.reduce((sum, { name }) => sum + sizes.get(name)!, 0);
     const found = largestThatFits(
       "synthesis",
       memory,
@@ -123,15 +124,23 @@ function largestThatFits(
     return heap > MAX_HEAP_BYTES ? Number.POSITIVE_INFINITY : count * heap + arrayBytes;
   };
   for (let count = members; count >= 1; count--) {
+    const found = (batchSize: number, bytes: number) => ({
+      workers: Math.min(count, workers),
+      batchSize,
+      bytes,
+    });
+    // The rule, where memory is not short: an estimate takes tens of milliseconds on a large network.
+    const all = total(wanted, count);
+    if (all <= memory) return found(wanted, all);
     const least = Math.min(wanted, count > 1 ? WISHED_BATCH : LEAST_BATCH);
     if (total(least, count) > memory) continue;
-    let [fits, fails] = [least, wanted + 1];
+    let [fits, fails] = [least, wanted];
     while (fails - fits > 1) {
       const middle = Math.floor((fits + fails) / 2);
       if (total(middle, count) <= memory) fits = middle;
       else fails = middle;
     }
-    return { workers: Math.min(count, workers), batchSize: fits, bytes: total(fits, count) };
+    return found(fits, total(fits, count));
   }
   const needed = heapBytes(Math.min(wanted, LEAST_BATCH), 1) + arrayBytes;
   throw new GenieError(

@@ -4,7 +4,7 @@ import { disposeAll, download, slab, uploadConstants } from "../engine/feeds.ts"
 import { run } from "../engine/run.ts";
 import { GenieError } from "../errors.ts";
 import type { Images } from "../images.ts";
-import { requireBatchNorms } from "../ir/batchNorms.ts";
+import { requireBatchNorms, upToLastBatchNorm } from "../ir/batchNorms.ts";
 import type { Graph } from "../ir/graph.ts";
 import { initializeKernels, view } from "../kernels/heap.ts";
 import { randomNormal } from "../kernels/random.ts";
@@ -51,8 +51,7 @@ export async function statisticsDistance(
   }
   await initializeKernels();
   const breathe = createBreather(signal);
-  const last = graph.nodes.findLastIndex((node) => node.op === "batchNorm");
-  const body: Graph = { ...graph, nodes: graph.nodes.slice(0, last + 1), outputs: [] };
+  const body = upToLastBatchNorm(graph);
   const constants = uploadConstants(body);
   const moments = new Map(targets.map(({ name, channels }) => [name, createMoments(channels)]));
   const ops = teacherOps(({ node, mean, std }) => moments.get(node)?.add(mean, std), null);

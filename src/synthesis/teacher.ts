@@ -4,7 +4,7 @@ import { disposeAll, uploadConstants } from "../engine/feeds.ts";
 import { inferenceAffine, inferenceOps } from "../engine/ops.ts";
 import { type Ops, run } from "../engine/run.ts";
 import { affineStart } from "../ir/affine.ts";
-import { requireBatchNorms } from "../ir/batchNorms.ts";
+import { requireBatchNorms, upToLastBatchNorm } from "../ir/batchNorms.ts";
 import type { Graph } from "../ir/graph.ts";
 import { reshape } from "../kernels/layout.ts";
 import { scaleShiftWithStatistics } from "../kernels/normalize.ts";
@@ -80,9 +80,7 @@ export function createTeacher(graph: Graph, layout: InputLayout, range: InputRan
     std: keep(tensor1d(std)),
     weight: inputUnits.has(name) ? std.length / std.reduce((sum, value) => sum + value * value, 0) : 1,
   }));
-  // What comes after the last BatchNorm does not touch the loss.
-  const last = graph.nodes.findLastIndex((node) => node.op === "batchNorm");
-  const body: Graph = { ...graph, nodes: graph.nodes.slice(0, last + 1), outputs: [] };
+  const body = upToLastBatchNorm(graph);
   const constants = uploadConstants(body);
   // Columns that mean different things do not move: a spectrum shifted by one coefficient is no spectrum.
   const byColumn = range.mean.length > layout.channels;
