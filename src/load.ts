@@ -3,6 +3,7 @@ import { GenieError } from "./errors.ts";
 import { importHdf5 } from "./formats/layers/hdf5.ts";
 import { importKerasArchive } from "./formats/layers/kerasArchive.ts";
 import { importTfjsLayers, type ShardReader } from "./formats/layers/tfjs.ts";
+import { holdsMagic } from "./formats/magic.ts";
 import { importOnnx } from "./formats/onnx/import.ts";
 import { fuseActivations } from "./ir/fuse.ts";
 import type { Graph } from "./ir/graph.ts";
@@ -38,19 +39,15 @@ function importModel(
   options: LoadOptions & { readShard: ShardReader },
 ): Graph | Promise<Graph> {
   const { inputShape, readShard } = options;
-  if (beginsWith(bytes, HDF5)) return importHdf5(bytes, { inputShape });
-  if (beginsWith(bytes, ZIP)) return importKerasArchive(bytes, { inputShape });
+  if (holdsMagic(bytes, HDF5)) return importHdf5(bytes, { inputShape });
+  if (holdsMagic(bytes, ZIP)) return importKerasArchive(bytes, { inputShape });
   // A protobuf message cannot begin with a brace: it would be a field of an unknown wire type.
   if (firstVisible(bytes) === "{") return importTfjsLayers(bytes, readShard, { inputShape });
   return importOnnx(bytes, inputShape ? { inputShape } : {});
 }
 
-const HDF5 = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
-const ZIP = [0x50, 0x4b, 0x03, 0x04];
-
-function beginsWith(bytes: Uint8Array, magic: readonly number[]): boolean {
-  return magic.every((byte, index) => bytes[index] === byte);
-}
+const HDF5 = "\x89HDF\r\n\x1a\n";
+const ZIP = "PK\x03\x04";
 
 function firstVisible(bytes: Uint8Array): string {
   return new TextDecoder().decode(bytes.subarray(0, 64)).trimStart().slice(0, 1);

@@ -1,4 +1,7 @@
 /** onnxruntime's verdict on an exported file. */
+import { NCHW } from "../../src/formats/onnx/graphWriter.ts";
+import { permute } from "../../src/formats/onnx/permute.ts";
+import { slice } from "../../src/images.ts";
 import { runOnnx } from "../../test/support/onnxruntime.ts";
 import type { Labelled } from "./models.ts";
 
@@ -13,8 +16,11 @@ export async function top1(file: Uint8Array, input: string, { images, labels }: 
   let correct = 0;
   for (let first = 0; first < count; first += step) {
     const size = Math.min(step, count - first);
-    const data = channelsFirst(images.data.subarray(first * stride, (first + size) * stride), shape, size);
-    const dims = shape.length === 3 ? [size, shape[2]!, shape[0]!, shape[1]!] : [size, ...shape];
+    const part = slice(images, first, first + size);
+    // Files are NCHW; other ranks are as they are.
+    const axes = part.shape.length === 4 ? NCHW : part.shape.map((_, axis) => axis);
+    const dims = axes.map((axis) => part.shape[axis]!);
+    const data = permute(part.data, part.shape, axes);
     const [scores] = Object.values(await runOnnx(file, { [input]: { shape: dims, data } }));
     const classes = scores!.data.length / size;
     for (let image = 0; image < size; image++) {
@@ -24,20 +30,4 @@ export async function top1(file: Uint8Array, input: string, { images, labels }: 
     }
   }
   return correct / count;
-}
-
-/** [N, H, W, C] → [N, C, H, W]; other ranks as they are. */
-function channelsFirst(data: Float32Array, shape: readonly number[], count: number): Float32Array {
-  if (shape.length !== 3) return data.slice();
-  const [height, width, channels] = shape as [number, number, number];
-  const pixels = height * width;
-  const out = new Float32Array(data.length);
-  for (let n = 0; n < count; n++) {
-    for (let pixel = 0; pixel < pixels; pixel++) {
-      for (let c = 0; c < channels; c++) {
-        out[(n * channels + c) * pixels + pixel] = data[(n * pixels + pixel) * channels + c]!;
-      }
-    }
-  }
-  return out;
 }

@@ -1,6 +1,6 @@
 /** Between plain data and tensors: constants, batches of images, and running a graph over all of them. */
 import { type Tensor, tensor, tidy } from "@tensorflow/tfjs-core";
-import type { Images } from "../images.ts";
+import { type Images, slice } from "../images.ts";
 import type { Graph } from "../ir/graph.ts";
 import { emptyTensor, view } from "../kernels/heap.ts";
 import { type RunOptions, run } from "./run.ts";
@@ -40,9 +40,9 @@ export function gather(images: Images, indices: ArrayLike<number>): Tensor {
 
 /** Images `start` … `end − 1` of a set as one tensor. */
 export function slab(images: Images, start: number, end: number): Tensor {
-  const stride = images.data.length / images.shape[0]!;
-  const batch = emptyTensor([end - start, ...images.shape.slice(1)]);
-  view(batch).set(images.data.subarray(start * stride, end * stride));
+  const { shape, data } = slice(images, start, end);
+  const batch = emptyTensor(shape);
+  view(batch).set(data);
   return batch;
 }
 

@@ -2,6 +2,7 @@
 import type { Images } from "../images.ts";
 import { requireBatchNorms } from "../ir/batchNorms.ts";
 import type { Graph } from "../ir/graph.ts";
+import { elementsPerImage } from "../ir/shapeRules.ts";
 import { initializeKernels } from "../kernels/heap.ts";
 import { createBreather } from "../progress.ts";
 import { distillBatch } from "./batch.ts";
@@ -66,7 +67,7 @@ export async function synthesize(
   const { images, batchSize, iterations } = settings;
   const { shape: imageShape } = inputLayout(graph);
   requireBatchNorms(graph);
-  const stride = imageShape.reduce((product, size) => product * size, 1);
+  const stride = elementsPerImage(imageShape);
   const out: Images = { shape: [images, ...imageShape], data: new Float32Array(images * stride) };
   // The last batch is as large as the others: statistics of a handful of images say little. Its rest is dropped.
   const batches = Math.ceil(images / batchSize);

@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { synthesize } from "../../calls.ts";
 import { GenieError } from "../../errors.ts";
-import type { Images } from "../../images.ts";
+import { type Images, slice } from "../../images.ts";
 import type { Graph } from "../../ir/graph.ts";
 import { presets } from "../../presets.ts";
 import { formatDistances } from "../../report/distances.ts";
@@ -139,13 +139,11 @@ async function runSynthesize(model: string, flags: SynthesizeFlags & { iteration
 /** How well the statistics of the first images match the model's, beside noise in the same range. */
 async function measure(
   graph: Graph,
-  { shape, data }: Images,
+  images: Images,
 ): Promise<{ noise: StatisticsDistance[]; images: StatisticsDistance[] }> {
-  const [total, ...imageShape] = shape;
-  const count = Math.min(total!, MEASURED_IMAGES);
-  const first = { shape: [count, ...imageShape], data: data.subarray(0, (data.length / total!) * count) };
+  const count = Math.min(images.shape[0]!, MEASURED_IMAGES);
   return {
     noise: await statisticsDistance(graph, await noiseImages(graph, count)),
-    images: await statisticsDistance(graph, first),
+    images: await statisticsDistance(graph, slice(images, 0, count)),
   };
 }

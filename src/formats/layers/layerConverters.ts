@@ -7,6 +7,14 @@ import { paddingOf } from "./windows.ts";
 /** What a layer becomes: the name of its output. */
 export type Converter = (layer: LayerBuilder) => string;
 
+/** A 1×1 convolution over all channels. */
+const POINTWISE = {
+  strides: [1, 1] as [number, number],
+  dilations: [1, 1] as [number, number],
+  padding: { top: 0, bottom: 0, left: 0, right: 0 },
+  groups: 1,
+};
+
 export const layerConverters: Readonly<Record<string, Converter>> = {
   Conv2D(layer) {
     const groups = layer.number("groups", 1);
@@ -23,11 +31,8 @@ export const layerConverters: Readonly<Record<string, Converter>> = {
     const addend = bias(layer, 2);
     const value = layer.add({
       op: "conv2d",
-      inputs: [depthwise, filter, ...(addend ? [layer.constant("bias", addend)] : [])],
-      strides: [1, 1],
-      dilations: [1, 1],
-      padding: { top: 0, bottom: 0, left: 0, right: 0 },
-      groups: 1,
+      inputs: [depthwise, filter, ...addendOf(layer, addend)],
+      ...POINTWISE,
     });
     return activated(layer, value, layer.config.activation, "activation");
   },
@@ -71,6 +76,11 @@ function bias(layer: LayerBuilder, index: number): Constant | undefined {
   return (layer.config.use_bias ?? true) ? layer.weight("bias", index, 1) : undefined;
 }
 
+/** The bias as a further input of a node. */
+function addendOf(layer: LayerBuilder, addend: Constant | undefined): string[] {
+  return addend ? [layer.constant("bias", addend)] : [];
+}
+
 function depthwiseFilter(layer: LayerBuilder): Constant {
   // Keras 3 calls that of DepthwiseConv2D "kernel".
   return layer.weight(["depthwise_kernel", "kernel"], 0, 4);
@@ -88,7 +98,7 @@ function convolve(
   const kernel: [number, number] = [filter.shape[0]!, filter.shape[1]!];
   return layer.add({
     op: "conv2d",
-    inputs: [x, layer.constant("kernel", filter), ...(addend ? [layer.constant("bias", addend)] : [])],
+    inputs: [x, layer.constant("kernel", filter), ...addendOf(layer, addend)],
     strides,
     dilations,
     padding: paddingOf(layer, x, kernel, strides, dilations),
@@ -109,11 +119,7 @@ function convolveDepthwise(
   return layer.add(
     {
       op: "depthwiseConv2d",
-      inputs: [
-        x,
-        layer.constant("depthwise_kernel", filter),
-        ...(addend ? [layer.constant("bias", addend)] : []),
-      ],
+      inputs: [x, layer.constant("depthwise_kernel", filter), ...addendOf(layer, addend)],
       strides,
       dilations,
       padding: paddingOf(layer, x, kernel, strides, dilations),
@@ -125,11 +131,7 @@ function convolveDepthwise(
 function dense(layer: LayerBuilder, kernel: Constant, addend: Constant | undefined): string {
   return layer.add({
     op: "dense",
-    inputs: [
-      layer.input,
-      layer.constant("kernel", kernel),
-      ...(addend ? [layer.constant("bias", addend)] : []),
-    ],
+    inputs: [layer.input, layer.constant("kernel", kernel), ...addendOf(layer, addend)],
   });
 }
 
@@ -148,11 +150,8 @@ function denseOverPixels(
   const filter = layer.constant("kernel", { shape: [1, 1, inputs!, units!], data });
   const spec = {
     op: "conv2d" as const,
-    inputs: [x, filter, ...(addend ? [layer.constant("bias", addend)] : [])],
-    strides: [1, 1] as [number, number],
-    dilations: [1, 1] as [number, number],
-    padding: { top: 0, bottom: 0, left: 0, right: 0 },
-    groups: 1,
+    inputs: [x, filter, ...addendOf(layer, addend)],
+    ...POINTWISE,
   };
   if (isImage) return layer.add(spec);
   const y = layer.add(spec, "convolution");

@@ -1,5 +1,6 @@
 /** Layers without weights of their own to learn. */
 import type { Constant } from "../../ir/graph.ts";
+import { elementsPerImage } from "../../ir/shapeRules.ts";
 import { activated } from "./activations.ts";
 import type { LayerBuilder } from "./layerBuilder.ts";
 import type { Converter } from "./layerConverters.ts";
@@ -79,10 +80,7 @@ export const otherConverters: Readonly<Record<string, Converter>> = {
     return layer.add({ op: "upsampleNearest", inputs: [layer.input], factors: layer.pair("size", [2, 2]) });
   },
   Flatten: (layer) => {
-    const size = layer
-      .shapeOf(layer.input)
-      .slice(1)
-      .reduce((product, extent) => product * extent, 1);
+    const size = elementsPerImage(layer.shapeOf(layer.input));
     return layer.add({ op: "reshape", inputs: [layer.input], shape: [-1, size] });
   },
   Reshape: (layer) => {
@@ -92,10 +90,7 @@ export const otherConverters: Readonly<Record<string, Converter>> = {
     if (!Array.isArray(written) || !target.every(Number.isInteger)) {
       throw layer.invalid(`its target_shape is ${JSON.stringify(written)}`);
     }
-    const size = layer
-      .shapeOf(layer.input)
-      .slice(1)
-      .reduce((product, extent) => product * extent, 1);
+    const size = elementsPerImage(layer.shapeOf(layer.input));
     const known = target.reduce(
       (product: number, extent: number) => (extent === -1 ? product : product * extent),
       1,

@@ -1,6 +1,7 @@
 /** From the bytes of a file to ONNX's messages: everything that can be said before a graph is looked at. */
 import { fromBinary } from "@bufbuild/protobuf";
 import { GenieError } from "../../../errors.ts";
+import { holdsMagic } from "../../magic.ts";
 import { isPrintable } from "../../printable.ts";
 import { type GraphProto, type ModelProto, ModelProtoSchema } from "../onnx_pb.ts";
 
@@ -28,7 +29,7 @@ export function parseModel(bytes: Uint8Array): { graph: GraphProto; opset: numbe
   const model = decode(bytes);
   const graph = model?.graph;
   if (!model || !graph || (graph.node.length === 0 && graph.output.length === 0)) {
-    const hint = OTHER_FORMATS.find(({ magic, offset = 0 }) => startsWith(bytes, magic, offset))?.hint;
+    const hint = OTHER_FORMATS.find(({ magic, offset = 0 }) => holdsMagic(bytes, magic, offset))?.hint;
     const complaint = hint ?? (isText(bytes) ? "it is text" : "truncated, damaged, or another format");
     throw new GenieError("malformed-file", `not a readable ONNX file: ${complaint}`);
   }
@@ -71,10 +72,6 @@ function decode(bytes: Uint8Array): ModelProto | undefined {
     // Whatever the parser met (a length beyond the end, text that is not UTF-8), the file is not a model.
     return undefined;
   }
-}
-
-function startsWith(bytes: Uint8Array, magic: string, offset: number): boolean {
-  return [...magic].every((char, i) => bytes[offset + i] === char.charCodeAt(0));
 }
 
 /** Whether the first bytes are printable ASCII. */
