@@ -22,7 +22,7 @@ export async function openOutput(path: string, inputs: readonly string[] = []): 
   // A link stays a link: what it points to is replaced.
   const target = await realpath(path).catch(() => path);
   const existing = await stat(target).catch(() => undefined);
-  if (existing?.isDirectory()) throw unwritable(path, "it is a folder");
+  if (existing?.isDirectory() || /[/\\]$/.test(path)) throw unwritable(path, "it is a folder");
   for (const input of inputs) {
     const source = await stat(input).catch(() => undefined);
     if (existing && source && source.ino === existing.ino && source.dev === existing.dev) {
@@ -67,11 +67,11 @@ async function writeTo(path: string, target: string, bytes: Uint8Array): Promise
 }
 
 /** In the same folder, because a rename across file systems is a copy. */
-function temporaryPath(target: string): string {
+export function temporaryPath(target: string): string {
   return join(dirname(target), `.${basename(target)}.${process.pid}.tmp`);
 }
 
-function unwritable(path: string, why: string, cause?: unknown): GenieError {
+export function unwritable(path: string, why: string, cause?: unknown): GenieError {
   return new GenieError("unwritable-output", `cannot write ${path}: ${why}`, { cause });
 }
 

@@ -1,14 +1,14 @@
 /** `genie-wasm quantize`: a float model in, a low-bit model out. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { quantize } from "../../calls.ts";
 import { GenieError } from "../../errors.ts";
-import { exportOnnx } from "../../formats/onnx/export.ts";
 import { presets } from "../../presets.ts";
 import type { BlockReport } from "../../quantization/sequence.ts";
 import type { QuantizeOptions } from "../../quantize.ts";
 import { formatBytes, formatLoss, formatSeconds, formatTable } from "../../report/format.ts";
 import { readImages, readModel } from "../input.ts";
 import { interruptible } from "../interrupt.ts";
+import { MODEL_FORMATS, type ModelFormat, openModelOutput } from "../modelOutput.ts";
 import {
   addBitFlags,
   addImageFlags,
@@ -28,7 +28,7 @@ import {
   sessionOptions,
   type WorkerFlags,
 } from "../options.ts";
-import { openOutput, stem } from "../output.ts";
+import { stem } from "../output.ts";
 import { createReporter } from "../reporter.ts";
 import { printResult } from "../result.ts";
 import { addResumeFlags, explainResume, openRunFolder, type ResumeFlags } from "../resume.ts";
@@ -43,6 +43,7 @@ export interface QuantizeFlags
     WorkerFlags,
     ResumeFlags {
   output?: string;
+  format: ModelFormat;
   data?: string;
   symmetric?: boolean;
   iterations?: number;
@@ -50,7 +51,9 @@ export interface QuantizeFlags
 
 const HELP = `
 Without --data, calibration images are synthesized from the statistics in the model's BatchNorms.
-The result is ONNX with QuantizeLinear/DequantizeLinear, opset 21, written whole or not at all.
+The result is ONNX with QuantizeLinear/DequantizeLinear, opset 21, written whole or not at all. With
+--format tfjs it is a folder with model.json and weights.bin, as tfjs-layers loads it: floats that the
+low-bit weights stand for, BatchNorm folded. That format knows no quantized activations: they stay float.
 Finished batches of images and finished blocks are kept in the folder <output>.checkpoint until the
 model is written: after Ctrl-C, or a power failure, the same command goes on behind them.
 
@@ -65,9 +68,10 @@ Examples:
   genie-wasm quantize resnet.onnx -w 8 -a 8 --preset fast --symmetric
   genie-wasm quantize resnet.onnx -w 2 -a 4 --preset best -o small.onnx
   genie-wasm quantize resnet.onnx --data real.npy --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
+  genie-wasm quantize mobilenet/ --format tfjs -o small/  → small/model.json, small/weights.bin
   genie-wasm quantize mobilenet/ --data pictures/ --scale 127.5 --mean 1 --resize 256
 
---json: {"command", "model", "output", "bytes", "weightBits", "activationBits", "setting", "symmetric",
+--json: {"command", "model", "output", "format", "bytes", "weightBits", "activationBits", "setting", "symmetric",
   "preset", "seed", "images", "synthetic", "seconds": {"synthesis", "reconstruction", "total"},
   "blocks": [{"name", "layers", "initialLoss", "loss", "seconds"}]}
 `;
@@ -81,7 +85,12 @@ export function addQuantize(program: Command): void {
       "<model>",
       "float ONNX, .h5 or .keras file, TFJS Layers model.json or its folder; with its BatchNorms",
     )
-    .option("-o, --output <file.onnx>", "quantized model (default: <model>.w4a4.onnx, by its bits)");
+    .option("-o, --output <path>", "quantized model (default: <model>.w4a4.onnx, by its bits)")
+    .addOption(
+      new Option("--format <name>", "ONNX file, or TFJS Layers folder (default: <model>.w4a4)")
+        .choices(MODEL_FORMATS)
+        .default("onnx"),
+    );
   addBitFlags(command).option(
     "--symmetric",
     "weights with the zero-point in the middle, as int8 runtimes like best",
@@ -99,14 +108,15 @@ export function addQuantize(program: Command): void {
 }
 
 async function runQuantize(model: string, flags: QuantizeFlags): Promise<void> {
-  const { data, weightBits, activationBits, preset, seed, setting, symmetric = false } = flags;
+  const { data, format, weightBits, activationBits, preset, seed, setting, symmetric = false } = flags;
   refuseContradictions(flags);
-  const output = flags.output ?? `${stem(model)}.w${weightBits}a${activationBits}.onnx`;
+  const name = `${stem(model)}.w${weightBits}a${activationBits}`;
   const inputs = data ? [model, data] : [model];
-  const file = await openOutput(output, inputs);
-  const checkpoint = await openRunFolder(output, flags);
+  const output = await openModelOutput(format, flags.output, name, inputs);
+  const checkpoint = await openRunFolder(output.path, flags);
   const reporter = createReporter(flags);
   const graph = await readModel(model, flags.inputShape);
+  output.check(graph);
   const images = data
     ? await readImages(data, graph, { ...imageOptions(flags), note: reporter.note })
     : undefined;
@@ -122,8 +132,7 @@ async function runQuantize(model: string, flags: QuantizeFlags): Promise<void> {
       }),
     );
     reporter.close();
-    const bytes = exportOnnx(result.model);
-    await file.write(bytes);
+    const bytes = await output.write(result.model);
     await checkpoint.clear();
     const { synthesis, reconstruction } = result.seconds;
     const count = result.images.shape[0]!;
@@ -131,8 +140,9 @@ async function runQuantize(model: string, flags: QuantizeFlags): Promise<void> {
       {
         command: "quantize",
         model,
-        output,
-        bytes: bytes.length,
+        output: output.path,
+        format,
+        bytes,
         weightBits,
         activationBits,
         setting,
@@ -148,7 +158,8 @@ async function runQuantize(model: string, flags: QuantizeFlags): Promise<void> {
         [
           formatBlocks(result.blocks),
           "",
-          `wrote ${output}: W${weightBits}A${activationBits}, ${formatBytes(bytes.length)}`,
+          `wrote ${output.path}: W${weightBits}${format === "onnx" ? `A${activationBits}` : ", activations float"}, ` +
+            formatBytes(bytes),
           data
             ? `calibrated on ${count} images of ${data}, in ${formatSeconds(reconstruction)}`
             : `calibrated on ${count} synthetic images: ` +
@@ -163,7 +174,7 @@ async function runQuantize(model: string, flags: QuantizeFlags): Promise<void> {
 }
 
 /** What the facade's `quantize` is asked for. */
-export function quantizeOptions(flags: QuantizeFlags): QuantizeOptions {
+export function quantizeOptions(flags: Omit<QuantizeFlags, "format">): QuantizeOptions {
   const preset = presets[flags.preset];
   return {
     preset: flags.preset,

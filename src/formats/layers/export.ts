@@ -17,6 +17,9 @@ export interface LayersModel {
   weights: Uint8Array;
 }
 
+/** What the file of the topology is called everywhere. */
+export const MODEL_FILE = "model.json";
+
 /** What `model.json` calls the file of weights. */
 export const WEIGHTS_FILE = "weights.bin";
 

@@ -1,5 +1,4 @@
 /** What each of our nodes is in Keras. */
-import { GenieError } from "../../errors.ts";
 import type {
   Activation,
   BatchNormNode,
@@ -10,7 +9,8 @@ import type {
   Padding,
   PoolNode,
 } from "../../ir/graph.ts";
-import type { LayersWriter } from "./layersWriter.ts";
+import { writePad, writeSlice, zeroPad } from "./exportBorders.ts";
+import { CHANNELS_LAST, type LayersWriter, unsupported } from "./layersWriter.ts";
 import { samePadding } from "./windows.ts";
 
 /** Writes the node's layers, its activation's behind them. */
@@ -50,15 +50,10 @@ function writeBare(node: Node, writer: LayersWriter): string {
         interpolation: "nearest",
         ...CHANNELS_LAST,
       });
-    case "pad": {
-      const isBorder = node.mode === "constant" && node.value === 0 && node.before.length === 4;
-      if (!isBorder || node.before[3] !== 0 || node.after[3] !== 0) {
-        throw unsupported(node, "pads otherwise than with zeros around an image");
-      }
-      const [, top, left] = node.before;
-      const [, bottom, right] = node.after;
-      return zeroPad(node, read(), { top: top!, bottom: bottom!, left: left!, right: right! }, writer);
-    }
+    case "pad":
+      return writePad(node, writer);
+    case "slice":
+      return writeSlice(node, writer);
     case "concat": {
       const inputs = node.inputs.map((input) => writer.layerOf(input, node));
       return writer.addLayer("Concatenate", node.name, inputs, { axis: node.axis });
@@ -74,8 +69,6 @@ function writeBare(node: Node, writer: LayersWriter): string {
       throw unsupported(node, `(${node.op}) has no layer of Keras`);
   }
 }
-
-const CHANNELS_LAST = { data_format: "channels_last" };
 
 function writeWeighted(node: LayerNode, writer: LayersWriter): string {
   const [, filterName, biasName] = node.inputs;
@@ -201,16 +194,6 @@ function isSame(node: Windows, kernel: readonly [number, number], writer: Layers
   return (Object.keys(wanted) as (keyof Padding)[]).every((side) => wanted[side] === node.padding[side]);
 }
 
-function zeroPad(node: Node, x: string, { top, bottom, left, right }: Padding, writer: LayersWriter): string {
-  return writer.addLayer("ZeroPadding2D", `${node.name}_pad`, [x], {
-    padding: [
-      [top, bottom],
-      [left, right],
-    ],
-    ...CHANNELS_LAST,
-  });
-}
-
 function writeActivation(node: Node, activation: Activation, x: string, writer: LayersWriter): string {
   const name = node.op === "activation" ? node.name : `${node.name}_${activation.kind}`;
   switch (activation.kind) {
@@ -233,8 +216,4 @@ function writeActivation(node: Node, activation: Activation, x: string, writer: 
     case "hardSwish":
       throw unsupported(node, "is a hard swish, which tfjs-layers does not have");
   }
-}
-
-function unsupported(node: Node, what: string): GenieError {
-  return new GenieError("unsupported-operator", `cannot export to TFJS Layers: node "${node.name}" ${what}`);
 }

@@ -10,6 +10,9 @@ interface WeightEntry {
   dtype: "float32";
 }
 
+/** What every layer of images is told: ours are [N, H, W, C]. */
+export const CHANNELS_LAST = { data_format: "channels_last" };
+
 export class LayersWriter {
   readonly layers: object[] = [];
   readonly manifest: WeightEntry[] = [];
@@ -71,7 +74,8 @@ export class LayersWriter {
     if (layer === undefined) {
       throw new GenieError(
         "unsupported-operator",
-        `node "${reader?.name ?? value}" reads the constant "${value}", which Keras has no layer for`,
+        `cannot export to TFJS Layers: node "${reader?.name ?? value}" reads the constant "${value}", ` +
+          "which Keras has no layer for; ONNX can express it",
       );
     }
     return layer;
@@ -98,8 +102,20 @@ export class LayersWriter {
     return new Uint8Array(out.buffer);
   }
 
-  /** tfjs takes what stands before a slash for a scope, and the rest of a weight's name for the weight. */
+  /**
+   * tfjs takes what stands before a slash for a scope, and the rest of a weight's name for the weight; names begin with
+   * a letter or a digit.
+   */
   #fresh(wanted: string): string {
-    return freshName(this.#taken, wanted.replace(/[^A-Za-z0-9_.]+/g, "_") || "layer");
+    const allowed = wanted.replace(/[^A-Za-z0-9_.]+/g, "_").replace(/^[_.]+/, "");
+    return freshName(this.#taken, allowed || "layer");
   }
+}
+
+/** Says which node cannot be written, and that there is another format. */
+export function unsupported(node: Node, what: string): GenieError {
+  return new GenieError(
+    "unsupported-operator",
+    `cannot export to TFJS Layers: node "${node.name}" ${what}; ONNX can express it`,
+  );
 }

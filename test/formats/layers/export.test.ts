@@ -58,8 +58,19 @@ describe("exportLayers", () => {
 
   it("PyTorch's padding, names with slashes", async () => {
     const builder = new GraphBuilder([-1, 8, 8, 3]);
-    builder.graph.outputs = [builder.conv("stage/conv:1", "input", 4, { stride: 2, bias: true })];
+    builder.graph.outputs = [builder.conv("/stage/conv:1", "input", 4, { stride: 2, bias: true })];
     await expectExported(builder.graph, builder.graph);
+  });
+
+  it("a shortcut of every second pixel with zero channels around, and a slice of channels", async () => {
+    const builder = new GraphBuilder([-1, 7, 8, 3]);
+    const half = builder.slice("half", "input", [0, 0, 0, 0], [-1, 7, 8, 3], [1, 2, 3, 1]);
+    const wide = builder.pad("wide", half, [0, 1, 0, 2], [0, 0, 1, 3]);
+    builder.graph.outputs = [wide, builder.slice("some", wide, [0, 0, 0, 1], [-1, 5, 4, 8], [1, 1, 1, 3])];
+    await expectExported(builder.graph, builder.graph);
+    const cut = new GraphBuilder([-1, 7, 8, 3]);
+    cut.graph.outputs = [cut.slice("cut", "input", [0, 1, 0, 0], [-1, 7, 8, 3], [1, 1, 1, 1])];
+    expect(() => exportLayers(cut.graph)).toThrow(/node "cut" slices otherwise/);
   });
 
   it("a quantized network has the weights that its integers stand for", async () => {
