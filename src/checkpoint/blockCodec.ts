@@ -1,6 +1,6 @@
 /** A finished block as bytes: CBOR, numbers as the bytes of typed arrays (little-endian), so that every bit survives. */
 import { encode } from "cborg";
-import type { QuantizedTensor, QuantParams } from "../ir/graph.ts";
+import type { Constant, QuantizedTensor, QuantParams } from "../ir/graph.ts";
 import type { BlockResult } from "../quantization/sequence.ts";
 import { damaged, decodeStrictly, type EntryPlace } from "./entry.ts";
 
@@ -12,6 +12,7 @@ export function encodeBlock({
   seconds,
   weights,
   activations,
+  biases,
 }: BlockResult): Uint8Array {
   return encode({
     name,
@@ -22,6 +23,7 @@ export function encodeBlock({
       { shape, data: bytesOf(data), params: packParams(params) },
     ]),
     activations: activations.map(([value, params]) => [value, packParams(params)]),
+    biases: biases.map(([name, { shape, data }]) => [name, { shape, data: bytesOf(data) }]),
   });
 }
 
@@ -45,6 +47,10 @@ export function decodeBlock(bytes: Uint8Array, at: EntryPlace): BlockResult {
     activations: read.list(block.activations).map((pair): [string, QuantParams] => {
       const [value, params] = read.list(pair);
       return [read.text(value), read.params(params)];
+    }),
+    biases: read.list(block.biases).map((pair): [string, Constant] => {
+      const [constant, bias] = read.list(pair);
+      return [read.text(constant), read.array(bias, Float32Array)];
     }),
   };
 }
@@ -118,14 +124,19 @@ class Reader {
     return params;
   }
 
-  tensor(value: unknown): QuantizedTensor {
-    const { shape, data, params } = this.fields(value);
+  /** Numbers with the shape of their array. */
+  array<T extends { length: number }>(value: unknown, kind: NumbersOf<T>): { shape: number[]; data: T } {
+    const { shape, data } = this.fields(value);
     const sizes = this.list(shape).map((size) => this.count(size));
-    const codes = this.numbers(data, Int16Array);
-    if (sizes.reduce((product, size) => product * size, 1) !== codes.length) {
-      throw this.#wrong("as many weights as their shape says");
+    const numbers = this.numbers(data, kind);
+    if (sizes.reduce((product, size) => product * size, 1) !== numbers.length) {
+      throw this.#wrong("as many numbers as their shape says");
     }
-    return { shape: sizes, data: codes, params: this.params(params) };
+    return { shape: sizes, data: numbers };
+  }
+
+  tensor(value: unknown): QuantizedTensor {
+    return { ...this.array(value, Int16Array), params: this.params(this.fields(value).params) };
   }
 
   #wrong(expected: string): Error {

@@ -1,7 +1,7 @@
 /** A finished block: its integers, and what it gives with them. Plain data, which can be posted and kept. */
 import { disposeAll, runAll, uploadConstants } from "../engine/feeds.ts";
 import type { Images } from "../images.ts";
-import type { Graph, QuantizedGraph, QuantizedTensor, QuantParams } from "../ir/graph.ts";
+import type { Constant, Graph, QuantizedGraph, QuantizedTensor, QuantParams } from "../ir/graph.ts";
 import { dequantize, toFakeQuantized } from "../ir/quantized.ts";
 
 export interface BlockQuantization {
@@ -9,6 +9,8 @@ export interface BlockQuantization {
   weights: [string, QuantizedTensor][];
   /** By the name of the activation. */
   activations: [string, QuantParams][];
+  /** Corrected, by the name of the bias constant. */
+  biases: [string, Constant][];
 }
 
 /** Images are run a slab at a time, each awaited. */
@@ -18,12 +20,13 @@ export interface Slabs {
 }
 
 /** Writes a block's integers into the model. */
-export function commit({ weights, activations }: BlockQuantization, model: QuantizedGraph): void {
+export function commit({ weights, activations, biases }: BlockQuantization, model: QuantizedGraph): void {
   for (const [name, quantized] of weights) {
     model.weights.set(name, quantized);
     model.graph.constants.set(name, { shape: quantized.shape, data: dequantize(quantized) });
   }
   for (const [name, params] of activations) model.activations.set(name, params);
+  for (const [name, bias] of biases) model.graph.constants.set(name, bias);
 }
 
 /** The output of block `graph` for float inputs x [N, …], computed a slab of images at a time. */
@@ -39,11 +42,12 @@ export async function floatForward(graph: Graph, x: Images, { slabSize, afterSla
 /** The same with its weights and activations quantized. */
 export function quantizedForward(
   graph: Graph,
-  { weights, activations }: BlockQuantization,
+  { weights, activations, biases }: BlockQuantization,
   x: Images,
   slabs: Slabs,
 ): Promise<Images> {
-  const quantized = { graph, weights: new Map(weights), activations: new Map(activations) };
+  const corrected = { ...graph, constants: new Map([...graph.constants, ...biases]) };
+  const quantized = { graph: corrected, weights: new Map(weights), activations: new Map(activations) };
   return floatForward(toFakeQuantized(quantized), x, slabs);
 }
 

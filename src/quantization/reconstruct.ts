@@ -5,6 +5,7 @@ import type { Images } from "../images.ts";
 import { findBlocks } from "../ir/blocks.ts";
 import { foldBatchNorm } from "../ir/foldBatchNorm.ts";
 import type { Graph, QuantizedGraph } from "../ir/graph.ts";
+import { ownBiases } from "../ir/ownBiases.ts";
 import { upToScores } from "../ir/scores.ts";
 import { initializeKernels } from "../kernels/heap.ts";
 import { createBreather } from "../progress.ts";
@@ -64,7 +65,7 @@ export async function reconstruct(
   const resolved = resolveReconstruction(options);
   const settings = plainSettings(resolved);
   requireFitting(images, graph);
-  const folded = foldBatchNorm(graph);
+  const folded = ownBiases(foldBatchNorm(graph));
   const blocks = findBlocks(upToScores(folded));
   const results: BlockResult[] = [];
   for (let index = 0; index < blocks.length; index++) {
@@ -96,7 +97,7 @@ export async function reconstruct(
   for (const result of results) commit(result, model);
   return {
     model,
-    blocks: results.map(({ weights, activations, ...report }) => report),
+    blocks: results.map(({ weights, activations, biases, ...report }) => report),
   };
 }
 

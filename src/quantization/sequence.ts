@@ -5,6 +5,7 @@ import { assignBits } from "../ir/bits.ts";
 import { type Block, blockGraph } from "../ir/blocks.ts";
 import type { Graph } from "../ir/graph.ts";
 import { subSeed } from "../kernels/random.ts";
+import { correctBiases } from "./biases.ts";
 import type { ReconstructionSettings } from "./options.ts";
 import {
   type BlockQuantization,
@@ -33,7 +34,7 @@ export type BlockResult = BlockReport & BlockQuantization;
 
 /** A network to be reconstructed: plain data. */
 export interface Plan {
-  /** With BatchNorm folded. */
+  /** With BatchNorm folded, a bias in every layer. */
   folded: Graph;
   blocks: Block[];
   settings: ReconstructionSettings;
@@ -91,6 +92,9 @@ export async function reconstructBlocks(
           await breathe();
         });
         const quantization = harden(unit);
+        if (settings.correctBias) {
+          quantization.biases = await correctBiases(graph, quantization, x, quantizedX, slabs, collective);
+        }
         output = await quantize(quantization);
         commit(quantization, model);
         const report: BlockReport = {

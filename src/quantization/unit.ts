@@ -132,10 +132,11 @@ export function trainingForward(
   return run(unit.graph, feeds, { ops: trainableOps, taps }).get(unit.graph.outputs[0]!)!;
 }
 
-/** The unit's integer weights and activation parameters as they stand. */
+/** The unit's integer weights and activation parameters as they stand; its biases are the float model's. */
 export function harden(unit: Unit): BlockQuantization {
   return {
     weights: [...unit.weights].map(([name, quantizer]) => [name, quantizer.harden()]),
     activations: [...unit.activations].map(([name, quantizer]) => [name, quantizer.params()]),
+    biases: [],
   };
 }

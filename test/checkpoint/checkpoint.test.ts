@@ -4,7 +4,7 @@ import { openCheckpoint } from "../../src/checkpoint/checkpoint.ts";
 import { sealEntry } from "../../src/checkpoint/entry.ts";
 import type { RunIdentity } from "../../src/checkpoint/fingerprint.ts";
 import type { CheckpointStore } from "../../src/checkpoint/store.ts";
-import type { QuantizedTensor, QuantParams } from "../../src/ir/graph.ts";
+import type { Constant, QuantizedTensor, QuantParams } from "../../src/ir/graph.ts";
 import type { BlockResult } from "../../src/quantization/sequence.ts";
 
 const RUN: RunIdentity = { fingerprint: "a".repeat(64), description: '"net", W4A4 (brecq), seed 0' };
@@ -40,6 +40,10 @@ const anyTensor: fc.Arbitrary<QuantizedTensor> = fc
   .tuple(fc.int16Array({ maxLength: 12 }), anyParams)
   .map(([data, params]) => ({ shape: [1, data.length], data, params }));
 
+const anyBias: fc.Arbitrary<Constant> = fc
+  .float32Array({ maxLength: 5 })
+  .map((data) => ({ shape: [data.length], data }));
+
 const anyBlock: fc.Arbitrary<BlockResult> = fc.record(
   {
     name: fc.string({ unit: "grapheme" }),
@@ -49,6 +53,7 @@ const anyBlock: fc.Arbitrary<BlockResult> = fc.record(
     seconds: fc.double(),
     weights: fc.array(fc.tuple(fc.string(), anyTensor), { maxLength: 3 }),
     activations: fc.array(fc.tuple(fc.string(), anyParams), { maxLength: 3 }),
+    biases: fc.array(fc.tuple(fc.string(), anyBias), { maxLength: 3 }),
   },
   { noNullPrototype: true },
 );
@@ -76,6 +81,7 @@ const BLOCK: BlockResult = {
     ],
   ],
   activations: [],
+  biases: [["b", { shape: [2], data: Float32Array.of(0.5, -1.25) }]],
 };
 
 describe("a checkpoint", () => {
