@@ -6,10 +6,8 @@ import type { Graph } from "../ir/graph.ts";
 import { view } from "../kernels/heap.ts";
 import { reshape } from "../kernels/layout.ts";
 import { subSeed } from "../kernels/random.ts";
-import { estimateInputRange } from "./estimateRange.ts";
 import { inputLayout } from "./inputLayout.ts";
-import { requireRange } from "./inputRange.ts";
-import type { SynthesisSettings } from "./options.ts";
+import type { BatchSettings } from "./options.ts";
 import { createRescaling } from "./rescaling.ts";
 import { createSource } from "./source.ts";
 import { createTeacher } from "./teacher.ts";
@@ -23,14 +21,13 @@ import { createTeacher } from "./teacher.ts";
  */
 export async function distillBatch(
   graph: Graph,
-  settings: SynthesisSettings,
+  settings: BatchSettings,
   batch: number,
   afterIteration: (iteration: number, loss: number) => Promise<void>,
 ): Promise<Float32Array<ArrayBuffer>> {
   const seed = subSeed(settings.seed, batch);
   const layout = inputLayout(graph);
-  const range = settings.inputRange === "auto" ? estimateInputRange(graph) : settings.inputRange;
-  requireRange(range, layout);
+  const range = settings.inputRange;
   const teacher = createTeacher(graph, layout, range, settings.swing);
   const rescaling = createRescaling(range);
   const source = createSource(settings, layout, range.mean.length, seed);

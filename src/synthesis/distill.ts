@@ -6,17 +6,21 @@ import { elementsPerImage } from "../ir/shapeRules.ts";
 import { initializeKernels } from "../kernels/heap.ts";
 import { createBreather } from "../progress.ts";
 import { distillBatch } from "./batch.ts";
+import { estimateInputRange } from "./estimateRange.ts";
 import { inputLayout } from "./inputLayout.ts";
-import { plainSettings, resolveSynthesis, type SynthesisOptions, type SynthesisSettings } from "./options.ts";
+import { type InputRange, requireRange } from "./inputRange.ts";
+import { type BatchSettings, plainSettings, resolveSynthesis, type SynthesisOptions } from "./options.ts";
 
 /** Who distills batches: the calling thread, or a pool of workers. */
 export interface Distiller {
   /** Batches under way at once. */
   concurrency: number;
+  /** The range of the network's input, found in the network (see `estimateInputRange`): once a run. */
+  findInputRange(graph: Graph): Promise<InputRange>;
   /** Pixels [B·H·W·C] of one batch; `onIteration` gets the 0-based number and the loss of each iteration. */
   distill(
     graph: Graph,
-    settings: SynthesisSettings,
+    settings: BatchSettings,
     batch: number,
     onIteration: (iteration: number, loss: number) => void,
   ): Promise<Float32Array>;
@@ -34,6 +38,11 @@ export function distillHere(signal: AbortSignal | undefined): Distiller {
   const breathe = createBreather(signal);
   return {
     concurrency: 1,
+    async findInputRange(graph) {
+      await initializeKernels();
+      await breathe();
+      return estimateInputRange(graph);
+    },
     async distill(graph, settings, batch, onIteration) {
       await initializeKernels();
       await breathe();
@@ -64,8 +73,10 @@ export async function synthesize(
   const resolved = resolveSynthesis(options);
   const { onBatch, onProgress } = resolved;
   const settings = plainSettings(resolved);
-  const { images, batchSize, iterations } = settings;
-  const { shape: imageShape } = inputLayout(graph);
+  const { images, batchSize, iterations, inputRange } = settings;
+  const layout = inputLayout(graph);
+  const { shape: imageShape } = layout;
+  if (inputRange !== "auto") requireRange(inputRange, layout);
   requireBatchNorms(graph);
   const stride = elementsPerImage(imageShape);
   const out: Images = { shape: [images, ...imageShape], data: new Float32Array(images * stride) };
@@ -73,13 +84,20 @@ export async function synthesize(
   const batches = Math.ceil(images / batchSize);
   // A batch may begin anew where a worker died.
   const iterationsDone = new Float64Array(batches);
+  let range: Promise<InputRange> | undefined;
+  const findRange = (): Promise<InputRange> => {
+    range ??= inputRange === "auto" ? distiller.findInputRange(graph) : Promise.resolve(inputRange);
+    return range;
+  };
   const distillOne = async (batch: number): Promise<Float32Array> => {
     const kept = await store?.batch(batch);
     if (kept) {
       iterationsDone[batch] = iterations;
       return kept;
     }
-    const pixels = await distiller.distill(graph, settings, batch, (iteration, loss) => {
+    // Not before a batch is wanted that no checkpoint has.
+    const ofBatch = { ...settings, inputRange: await findRange() };
+    const pixels = await distiller.distill(graph, ofBatch, batch, (iteration, loss) => {
       iterationsDone[batch] = iteration + 1;
       onProgress?.({
         stage: "synthesis",

@@ -41,6 +41,9 @@ export type ResolvedSynthesis = Resolved<SynthesisOptions, keyof LongWork | "onB
 /** What decides the images: plain data, which can be sent to a worker. */
 export type SynthesisSettings = Omit<ResolvedSynthesis, keyof LongWork | "onBatch">;
 
+/** The settings of one batch: what a run settles once for all its batches is settled. */
+export type BatchSettings = SynthesisSettings & { inputRange: InputRange };
+
 /** The settings without callbacks and signals. */
 export function plainSettings({
   onProgress,

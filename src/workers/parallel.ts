@@ -16,6 +16,7 @@ const PIECE_FLOATS = 2 ** 20;
 export function distillIn(pool: Pool, signal: AbortSignal | undefined, workers = pool.size): Distiller {
   return {
     concurrency: workers,
+    findInputRange: (graph) => pool.run(1, ([worker]) => worker!.findInputRange(graph), signal),
     distill: (graph, settings, batch, onIteration) =>
       pool.run(1, ([worker]) => worker!.distill(graph, settings, batch, proxy(onIteration)), signal),
   };
@@ -87,7 +88,7 @@ async function send(worker: Remote<WorkerApi>, { shape, data }: Images): Promise
   }
 }
 
-/** The model's first output for all images: each worker takes the next few that are left. */
+/** The model's first output for all images: each worker gets the model once, and takes the next few that are left. */
 export async function predictIn(
   pool: Pool,
   model: Graph | QuantizedGraph,
@@ -99,27 +100,38 @@ export async function predictIn(
   }: { batchSize: number; onDone(done: number): void; signal?: AbortSignal | undefined },
 ): Promise<Images> {
   const count = images.shape[0]!;
-  const starts = Array.from({ length: Math.ceil(count / batchSize) }, (_, index) => index * batchSize);
+  let next = 0;
   let done = 0;
   let out: Images | undefined;
-  await Promise.all(
-    starts.map((start) =>
-      pool.run(
-        1,
-        async ([worker]) => {
-          const end = Math.min(start + batchSize, count);
-          const { shape, data } = slice(images, start, end);
-          const piece = { shape, data: data.slice() };
-          const scores = await worker!.predict(model, transfer(piece, [piece.data.buffer]), batchSize);
-          const stride = scores.data.length / (end - start);
-          out ??= { shape: [count, ...scores.shape.slice(1)], data: new Float32Array(count * stride) };
-          out.data.set(scores.data, start * stride);
-          done += end - start;
-          onDone(done);
-        },
-        signal,
-      ),
-    ),
-  );
+  const takeNext = (): number | undefined => {
+    const start = next;
+    next += batchSize;
+    return start < count ? start : undefined;
+  };
+  const predictPiece = async (worker: Remote<WorkerApi>, start: number): Promise<void> => {
+    const end = Math.min(start + batchSize, count);
+    const { shape, data } = slice(images, start, end);
+    const piece = { shape, data: data.slice() };
+    const scores = await worker.predict(transfer(piece, [piece.data.buffer]), batchSize);
+    const stride = scores.data.length / (end - start);
+    out ??= { shape: [count, ...scores.shape.slice(1)], data: new Float32Array(count * stride) };
+    out.data.set(scores.data, start * stride);
+    done += end - start;
+    onDone(done);
+  };
+  const lane = async (): Promise<void> => {
+    let start = takeNext();
+    // Where its worker dies, the task begins anew: with the piece that was under way.
+    await pool.run(
+      1,
+      async ([worker]) => {
+        await worker!.keepModel(model);
+        for (; start !== undefined; start = takeNext()) await predictPiece(worker!, start);
+        await worker!.keepModel(undefined);
+      },
+      signal,
+    );
+  };
+  await Promise.all(Array.from({ length: Math.min(pool.size, Math.ceil(count / batchSize)) }, lane));
   return out ?? { shape: [0], data: new Float32Array(0) };
 }

@@ -10,6 +10,7 @@ import type { Distiller } from "../synthesis/distill.ts";
 export interface WorkerApi {
   /** Starts the heap and the kernels in it. */
   start(binary: Binary | undefined): Promise<Binary>;
+  findInputRange: Distiller["findInputRange"];
   /** Pixels of one batch. */
   distill: Distiller["distill"];
   /** Makes room for images of `shape`, which then come in pieces: one large message would block its sender. */
@@ -23,8 +24,10 @@ export interface WorkerApi {
     onIteration?: (index: number, iteration: number, loss: number) => void,
     onBlock?: (index: number, result: BlockResult) => Promise<void>,
   ): Promise<void>;
-  /** The model's first output for some images. */
-  predict(model: Graph | QuantizedGraph, images: Images, batchSize: number): Promise<Images>;
+  /** Keeps the model that the next calls of `predict` are about; none lets go of it. */
+  keepModel(model: Graph | QuantizedGraph | undefined): void;
+  /** The kept model's first output for some images. */
+  predict(images: Images, batchSize: number): Promise<Images>;
 }
 
 /** A member's place among those who work together, and the way to the others. */

@@ -3,17 +3,21 @@ import { expose, transfer } from "comlink";
 import { GenieError } from "../errors.ts";
 import { predict } from "../evaluate.ts";
 import type { Images } from "../images.ts";
+import type { Graph, QuantizedGraph } from "../ir/graph.ts";
 import { initializeKernels } from "../kernels/heap.ts";
 import { reconstructBlocks } from "../quantization/sequence.ts";
 import { distillBatch } from "../synthesis/batch.ts";
+import { estimateInputRange } from "../synthesis/estimateRange.ts";
 import { join } from "./collectives.ts";
 import { packError, type WorkerApi } from "./protocol.ts";
 import { parentEndpoint } from "./runtime.ts";
 
 let images: Images | undefined;
+let model: Graph | QuantizedGraph | undefined;
 
 const api: WorkerApi = {
   start: (binary) => initializeKernels(binary ? { binary } : {}),
+  findInputRange: async (graph) => estimateInputRange(graph),
   async distill(graph, settings, batch, onIteration) {
     const pixels = await distillBatch(graph, settings, batch, async (iteration, loss) =>
       onIteration(iteration, loss),
@@ -40,7 +44,11 @@ const api: WorkerApi = {
       images = undefined;
     }
   },
-  async predict(model, some, batchSize) {
+  keepModel(next) {
+    model = next;
+  },
+  async predict(some, batchSize) {
+    if (!model) throw new GenieError("invalid-model", "no model has been sent to this worker");
     const out = await predict(model, some, { batchSize });
     return transfer(out, [out.data.buffer as ArrayBuffer]);
   },

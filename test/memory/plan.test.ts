@@ -8,6 +8,7 @@ import { defaultMemory, deviceMemory } from "../../src/memory/device.ts";
 import { predictBytes, reconstructionBytes, synthesisBytes } from "../../src/memory/estimate.ts";
 import { planMemory } from "../../src/memory/plan.ts";
 import { distillBatch } from "../../src/synthesis/batch.ts";
+import { estimateInputRange } from "../../src/synthesis/estimateRange.ts";
 import { plainSettings, resolveSynthesis } from "../../src/synthesis/options.ts";
 
 let graph: Graph;
@@ -39,7 +40,8 @@ describe("estimates", () => {
   it("of synthesis hold the heap that it takes, and not much more", async () => {
     await initializeKernels();
     const settings = plainSettings(resolveSynthesis({ batchSize: 64, iterations: 2 }));
-    await distillBatch(graph, settings, 0, async () => {});
+    const inputRange = estimateInputRange(graph);
+    await distillBatch(graph, { ...settings, inputRange }, 0, async () => {});
     const estimate = synthesisBytes(graph, settings);
     expect(estimate).toBeGreaterThanOrEqual(heapBytes());
     expect(estimate).toBeLessThan(1.6 * heapBytes());

@@ -4,7 +4,7 @@ import { GenieError } from "../../src/errors.ts";
 import { fuseActivations } from "../../src/ir/fuse.ts";
 import { type Binary, initializeKernels } from "../../src/kernels/heap.ts";
 import type { Progress } from "../../src/progress.ts";
-import { synthesize } from "../../src/synthesis/distill.ts";
+import { distillHere, synthesize } from "../../src/synthesis/distill.ts";
 import { residual } from "../ir/builders.ts";
 
 const graph = fuseActivations(residual());
@@ -99,5 +99,36 @@ describe.each<Binary>(["baseline", "relaxed"])("synthesize, %s", (binary) => {
   test("refuses a model without BatchNorm", async () => {
     const bare = { ...graph, nodes: graph.nodes.filter((node) => node.op !== "batchNorm") };
     await expect(synthesize(bare, small)).rejects.toBeInstanceOf(GenieError);
+  });
+});
+
+describe("the input's range", () => {
+  const counting = () => {
+    const inner = distillHere(undefined);
+    const calls = { count: 0 };
+    const findInputRange: typeof inner.findInputRange = (graph) => {
+      calls.count++;
+      return inner.findInputRange(graph);
+    };
+    return { calls, distiller: { ...inner, concurrency: 3, findInputRange } };
+  };
+  const some = { ...small, images: 12, iterations: 2 };
+
+  test("is found once a run, and gives what it gives where it is named", async () => {
+    const { calls, distiller } = counting();
+    const images = await synthesize(graph, some, distiller);
+    expect(calls.count).toBe(1);
+    const inputRange = await distiller.findInputRange(graph);
+    const named = counting();
+    expect(await synthesize(graph, { ...some, inputRange }, named.distiller)).toEqual(images);
+    expect(named.calls.count).toBe(0);
+  });
+
+  test("is not looked for where a checkpoint has every batch", async () => {
+    const { calls, distiller } = counting();
+    const stride = graph.inputs[0]!.shape.slice(1).reduce((product, size) => product * size, 1);
+    const store = { batch: async () => new Float32Array(4 * stride), saveBatch: async () => {} };
+    await synthesize(graph, some, distiller, store);
+    expect(calls.count).toBe(0);
   });
 });

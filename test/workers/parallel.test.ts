@@ -141,6 +141,19 @@ describe("a pool", () => {
     expect(done).toHaveLength(3);
   });
 
+  test("a worker that dies while it runs a model is replaced, and no piece is lost", async () => {
+    await initializeKernels();
+    const done: number[] = [];
+    const onDone = (count: number) => {
+      done.push(count);
+      if (done.length === 2) void threads[0]!.terminate();
+    };
+    const scores = await predictIn(openPool({ size: 1 }), graph, images, { batchSize: 2, onDone });
+    expect(scores).toEqual(await predict(graph, images, { batchSize: 2 }));
+    expect(threads).toHaveLength(2);
+    expect(done).toEqual([2, 4, 6, 8, 10, 12]);
+  });
+
   test("an abort ends the work at once, and the pool works on", async () => {
     const pool = openPool();
     const controller = new AbortController();
