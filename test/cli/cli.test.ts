@@ -113,6 +113,36 @@ describe("synthesize", () => {
   });
 });
 
+describe("--input-range", () => {
+  const moments = async (...range: string[]) => {
+    const args = ["synthesize", "fashion.onnx", ...tiny, "-q", "-o", "some.npy", ...range];
+    expect((await run(args, folder)).code).toBe(0);
+    const data = readNpy(await readFile(join(folder, "some.npy"))).data as Float32Array;
+    const mean = data.reduce((sum, value) => sum + value, 0) / data.length;
+    return { data, mean, std: Math.sqrt(data.reduce((sum, x) => sum + (x - mean) ** 2, 0) / data.length) };
+  };
+
+  it("gives images the mean and the standard deviation that are asked for", async () => {
+    const { mean, std } = await moments("--input-range", "100/7");
+    expect(Math.abs(mean - 100)).toBeLessThan(2);
+    expect(Math.abs(std - 7)).toBeLessThan(1);
+    // The example's network takes normalized images, which is what is found by itself.
+    const found = await moments();
+    expect((await moments("--input-range", "auto")).data).toEqual(found.data);
+    expect((await moments("--input-range", "normalized")).data).toEqual(found.data);
+    expect(Math.abs(found.mean)).toBeLessThan(0.5);
+  });
+
+  it("is taken by quantize", async () => {
+    const args = ["quantize", "fashion.onnx", ...tiny, "--iterations", "1", "-q"];
+    for (const range of ["0/1", "50/2"]) {
+      await run([...args, "--input-range", range, "-o", `${range.slice(0, 1)}.onnx`], folder);
+    }
+    const [a, b] = await Promise.all(["0", "5"].map((name) => readFile(join(folder, `${name}.onnx`))));
+    expect(a!.equals(b!)).toBe(false);
+  });
+});
+
 describe("evaluate", () => {
   it("agrees with the facade", async () => {
     const args = ["evaluate", "fashion.onnx", "--images", "images.npy", "--labels", "labels.npy"];

@@ -7,6 +7,7 @@ import type { BlockReport } from "../../quantization/sequence.ts";
 import type { QuantizeOptions } from "../../quantize.ts";
 import { formatBytes, formatLoss, formatSeconds, formatTable } from "../../report/format.ts";
 import { readImages, readModel } from "../input.ts";
+import { addInputRangeFlag, INPUT_RANGE_HELP, type InputRangeFlags, rangeFor } from "../inputRange.ts";
 import { interruptible } from "../interrupt.ts";
 import { MODEL_FORMATS, type ModelFormat, openModelOutput } from "../modelOutput.ts";
 import {
@@ -39,6 +40,7 @@ export interface QuantizeFlags
     ModelFlags,
     BitFlags,
     SynthesisFlags,
+    InputRangeFlags,
     ImageFlags,
     WorkerFlags,
     ResumeFlags {
@@ -60,6 +62,8 @@ model is written: after Ctrl-C, or a power failure, the same command goes on beh
 ${presetHelp()}
 Single numbers are overridden by --images, --synthesis-iterations and --iterations. Time grows with
 images × iterations, and with blocks × iterations.
+
+${INPUT_RANGE_HELP}
 
 ${IMAGE_HELP}
 
@@ -96,6 +100,7 @@ export function addQuantize(program: Command): void {
     "weights with the zero-point in the middle, as int8 runtimes like best",
   );
   addSynthesisFlags(command).option("--iterations <n>", "reconstruction iterations a block", count);
+  addInputRangeFlag(command);
   command.option(
     "--data <path>",
     "real or kept images instead of synthetic ones: .npy [N, H, W, C], or a folder of JPEG and PNG files",
@@ -120,7 +125,9 @@ async function runQuantize(model: string, flags: QuantizeFlags): Promise<void> {
   const images = data
     ? await readImages(data, graph, { ...imageOptions(flags), note: reporter.note })
     : undefined;
-  const options = { ...quantizeOptions(flags), data: images, checkpoint };
+  const { synthesis, ...stages } = quantizeOptions(flags);
+  const ranged = { ...synthesis, inputRange: rangeFor(graph, flags) };
+  const options = { ...stages, synthesis: ranged, data: images, checkpoint };
   try {
     const result = await interruptible((signal) =>
       quantize(graph, {
@@ -188,9 +195,12 @@ export function quantizeOptions(flags: Omit<QuantizeFlags, "format">): QuantizeO
   };
 }
 
-function refuseContradictions({ data, images, ...flags }: QuantizeFlags): void {
+function refuseContradictions({ data, images, inputRange, ...flags }: QuantizeFlags): void {
   if (data && images) {
     throw new GenieError("invalid-option", "--images synthesizes and --data does not: give one of them");
+  }
+  if (data && inputRange) {
+    throw new GenieError("invalid-option", "--input-range is about synthetic images, and --data has others");
   }
   const about = Object.keys(imageOptions(flags)) as (keyof ImageFlags)[];
   if (!data && about.some((flag) => flags[flag] !== undefined)) {

@@ -9,6 +9,7 @@ import { formatDistances } from "../../report/distances.ts";
 import { formatSeconds } from "../../report/format.ts";
 import { noiseImages, type StatisticsDistance, statisticsDistance } from "../../synthesis/distance.ts";
 import { readModel } from "../input.ts";
+import { addInputRangeFlag, INPUT_RANGE_HELP, type InputRangeFlags, rangeFor } from "../inputRange.ts";
 import { interruptible } from "../interrupt.ts";
 import {
   addModelFlags,
@@ -29,7 +30,7 @@ import { createReporter } from "../reporter.ts";
 import { printResult } from "../result.ts";
 import { createCollector, synthesisOptions, writeImages } from "../synthetic.ts";
 
-interface SynthesizeFlags extends ReportFlags, ModelFlags, SynthesisFlags, WorkerFlags {
+interface SynthesizeFlags extends ReportFlags, ModelFlags, SynthesisFlags, InputRangeFlags, WorkerFlags {
   output?: string;
   mean?: number[];
   std?: number[];
@@ -42,8 +43,11 @@ the batches that are finished.
 
 ${presetHelp()}
 
-Example:
+${INPUT_RANGE_HELP}
+
+Examples:
   genie-wasm synthesize resnet.onnx --images 256 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
+  genie-wasm synthesize mobilenet.h5 --input-range 127.5/64
 
 --json: {"command", "model", "output", "contactSheet", "images", "shape", "loss", "seconds",
   "distances": {"noise", "images"}}, each [{"layer", "mean", "std"}]: how far means and standard
@@ -58,7 +62,10 @@ export function addSynthesize(program: Command): void {
     .command("synthesize")
     .summary("make images from a model's BatchNorm statistics, and a contact sheet of them")
     .description("Synthesizes images whose statistics match what the model's BatchNorms have seen (GENIE-D).")
-    .argument("<model>", "float ONNX file with its BatchNorms")
+    .argument(
+      "<model>",
+      "float ONNX, .h5 or .keras file, TFJS Layers model.json or its folder; with its BatchNorms",
+    )
     .option(
       "-o, --output <file.npy>",
       "images; the contact sheet goes beside it (default: <model>.images.npy)",
@@ -67,6 +74,7 @@ export function addSynthesize(program: Command): void {
     .option("--iterations <n>", "the same as --synthesis-iterations", count)
     .option("--mean <m1,m2,…>", "true colours on the contact sheet: what pixels were normalized by", numbers)
     .option("--std <s1,s2,…>", "likewise", numbers);
+  addInputRangeFlag(command);
   addModelFlags(command);
   addWorkerFlags(command);
   addReportFlags(command).addHelpText("after", HELP).action(runSynthesize);
@@ -90,6 +98,7 @@ async function runSynthesize(model: string, flags: SynthesizeFlags & { iteration
           { ...flags, ...(flags.iterations && { synthesisIterations: flags.iterations }) },
           presets[flags.preset],
         ),
+        inputRange: rangeFor(graph, flags),
         onProgress(progress) {
           if (progress.stage === "synthesis") loss = progress.loss;
           reporter.onProgress(progress);
