@@ -91,15 +91,30 @@ function namedWeights(root: Group): WeightSource {
     guarded(() => {
       const own = weights && group(weights, path[0]!);
       if (!own) return [];
-      // A nested model's weights stand in its group all together, told apart by their layers' names.
-      const isOurs = (parts: string[]) => path.length === 1 || parts.at(-2) === path.at(-1);
-      return weightNames(own.attrs)
-        .filter((name) => isOurs(name.split("/")))
-        .map((name): LayerWeight => {
-          const last = name.slice(name.lastIndexOf("/") + 1).replace(/:\d+$/, "");
-          return { name: last, ...readDataset(own.get(name), name) };
-        });
+      return ownNames(weightNames(own.attrs), path.slice(1)).map((name): LayerWeight => {
+        const last = name.slice(name.lastIndexOf("/") + 1).replace(/:\d+$/, "");
+        return { name: last, ...readDataset(own.get(name), name) };
+      });
     });
+}
+
+/**
+ * Those of a layer among the weights of the model around it, which stand all together: Keras 2 calls them
+ * "layer/kernel:0", Keras 3 may put the names of the models around in front.
+ *
+ * @param inner Names of the models inside the outermost, and of the layer; none for a layer that is in none.
+ */
+function ownNames(names: readonly string[], inner: readonly string[]): readonly string[] {
+  if (inner.length === 0) return names;
+  for (let first = 0; first < inner.length; first++) {
+    const wanted = inner.slice(first).join("/");
+    const scopes = names.map((name) => name.slice(0, Math.max(name.lastIndexOf("/"), 0)));
+    const isSame = (scope: string) => scope === wanted;
+    const isInside = (scope: string) => scope.endsWith(`/${wanted}`);
+    const found = [isSame, isInside].find((matches) => scopes.some(matches));
+    if (found) return names.filter((_, index) => found(scopes[index]!));
+  }
+  return [];
 }
 
 /** Long lists of names are split into weight_names0, weight_names1, … */

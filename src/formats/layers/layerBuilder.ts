@@ -25,13 +25,14 @@ export class LayerBuilder {
   /** Names of the values it reads. */
   readonly inputs: readonly string[];
   readonly isKeras3: boolean;
+  readonly #owner: string;
   readonly #graph: Graph;
   readonly #shapes: Map<string, number[]>;
   readonly #readWeights: () => readonly LayerWeight[];
   #weights: readonly LayerWeight[] | undefined;
 
   constructor(
-    { name, className, config }: LayerCall,
+    { name, path, className, config }: LayerCall,
     inputs: readonly string[],
     { graph, shapes, isKeras3 }: Target,
     weights: () => readonly LayerWeight[],
@@ -41,6 +42,7 @@ export class LayerBuilder {
     this.config = config;
     this.inputs = inputs;
     this.isKeras3 = isKeras3;
+    this.#owner = path.join("/");
     this.#graph = graph;
     this.#shapes = shapes;
     this.#readWeights = weights;
@@ -75,9 +77,16 @@ export class LayerBuilder {
     return name;
   }
 
-  /** Adds a constant "layer/part". @returns its name. */
+  /**
+   * Adds a constant "layer/part", which all uses of a layer share. A dense layer's kernel has another shape over pixels
+   * than over features: then each has its own.
+   *
+   * @returns its name.
+   */
   constant(part: string, { shape, data }: Constant): string {
-    const name = `${this.name}/${part}`;
+    const shared = `${this.#owner}/${part}`;
+    const held = this.#shapes.get(shared);
+    const name = held === undefined || held.join() === shape.join() ? shared : `${this.name}/${part}`;
     this.#graph.constants.set(name, { shape, data });
     this.#shapes.set(name, shape);
     return name;

@@ -1,6 +1,6 @@
 /** Models inside models: their layers take the place of the layer that they are. */
 import { GenieError } from "../../errors.ts";
-import { type LayerCall, MODEL_CLASSES, readTopology, type Topology } from "./topology.ts";
+import { type LayerCall, MAX_LAYERS, MODEL_CLASSES, readTopology, type Topology } from "./topology.ts";
 
 /**
  * The topology of `{class_name, config}` without nested models. The layer "conv" of a nested model "backbone" is
@@ -13,7 +13,7 @@ export function readFlatTopology(model: unknown): Topology {
   // What stands for another value: a nested model for its last layer, its input for what the model reads.
   const aliases = new Map<string, string>();
   const top = readTopology(model);
-  flatten(top, [], layers, aliases);
+  flatten(top, { scope: "", path: [] }, layers, aliases);
   const actual = (name: string): string => {
     let value = name;
     for (let steps = 0; aliases.has(value); steps++) {
@@ -30,18 +30,23 @@ export function readFlatTopology(model: unknown): Topology {
   };
 }
 
+/** @param outer Of the models around: the use's name and a slash, and the layers' names. */
 function flatten(
   topology: Topology,
-  path: readonly string[],
+  outer: { scope: string; path: readonly string[] },
   layers: LayerCall[],
   aliases: Map<string, string>,
 ): void {
-  const inside = (name: string): string => [...path, name].join("/");
+  const inside = (name: string): string => outer.scope + name;
   for (const layer of topology.layers) {
+    // A model that is used twice in a model that is used twice, …
+    if (layers.length + aliases.size > MAX_LAYERS) {
+      throw new GenieError("malformed-file", `the model has more than ${MAX_LAYERS} layers`);
+    }
     const whole = {
       ...layer,
       name: inside(layer.name),
-      path: [...path, ...layer.path],
+      path: [...outer.path, ...layer.path],
       inputs: layer.inputs.map(inside),
     };
     if (!MODEL_CLASSES.includes(layer.className)) {
@@ -63,6 +68,6 @@ function flatten(
     });
     const isInput = new Set(inner.inputs);
     const rest = inner.layers.filter(({ name }) => !isInput.has(name));
-    flatten({ ...inner, layers: rest }, whole.path, layers, aliases);
+    flatten({ ...inner, layers: rest }, { scope: `${whole.name}/`, path: whole.path }, layers, aliases);
   }
 }

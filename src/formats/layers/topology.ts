@@ -4,11 +4,11 @@ import { GenieError } from "../../errors.ts";
 /** A layer's configuration: JSON of unknown make. */
 export type Config = Readonly<Record<string, unknown>>;
 
-/** A layer and what it reads. */
+/** One use of a layer and what it reads. */
 export interface LayerCall {
-  /** Unique in the model. */
+  /** Unique in the model: the layer's own, and of a layer that is used again with the number of the use, "conv:1". */
   name: string;
-  /** Names of the models that it is nested in, from the outermost, and its own name last. */
+  /** Names of the models that it is nested in, from the outermost, and its own name last: whose weights it has. */
   path: string[];
   className: string;
   config: Config;
@@ -27,13 +27,12 @@ export interface Topology {
 export const MODEL_CLASSES: readonly unknown[] = ["Sequential", "Functional", "Model"];
 
 /** More layers than any network has, and more inputs than any layer: a bound for hostile files. */
-const MAX_LAYERS = 10_000;
+export const MAX_LAYERS = 10_000;
 
 /**
  * Reads `{class_name, config}` of a model.
  *
- * @throws GenieError `malformed-file`, `unsupported-operator` for subclassed models and layers that are used
- *   more than once.
+ * @throws GenieError `malformed-file`, `unsupported-operator` for subclassed models.
  */
 export function readTopology(model: unknown): Topology {
   const { class_name: className, config } = record(model, "the model");
@@ -80,21 +79,45 @@ function readSequential(config: unknown): Topology {
 }
 
 function readFunctional(config: Config): Topology {
-  const layers = list(config.layers, "layers").map((entry): LayerCall => {
+  const entries = list(config.layers, "layers").map((entry) => {
     const { inbound_nodes: nodes = [] } = record(entry, "a layer");
     const layer = readLayer(entry);
-    const calls = list(nodes, `inbound_nodes of "${layer.name}"`);
-    if (calls.length > 1) {
-      throw new GenieError("unsupported-operator", `layer "${layer.name}" is used ${calls.length} times`);
-    }
-    return { ...layer, inputs: calls.flatMap(tensorsOf) };
+    return { layer, calls: list(nodes, `inbound_nodes of "${layer.name}"`).map(tensorsOf) };
   });
+  const inputs = tensorsOf(config.input_layers);
+  const outputs = tensorsOf(config.output_layers);
+  const uses = new Map(entries.map(({ layer, calls }) => [layer.name, calls.length]));
+  const last = new Map<string, number>();
+  for (const { layer, call } of [...entries.flatMap(({ calls }) => calls.flat()), ...outputs]) {
+    last.set(layer, Math.max(call, last.get(layer) ?? 0));
+  }
+  const read = (references: readonly TensorReference[]): string[] =>
+    references.map(({ layer, call }) => {
+      const count = uses.get(layer) ?? 0;
+      if (count < 2) return layer;
+      // Models inside count from 1 where what made them counts as a use. Every use that is kept is read.
+      const first = last.get(layer) === count ? 1 : 0;
+      const index = call - first;
+      if (index < 0 || index >= count) {
+        throw malformed(`use ${call} of layer "${layer}" is read, which has ${count}`);
+      }
+      return nameOfCall(layer, index);
+    });
   return {
     name: text(config.name, "model"),
-    layers,
-    inputs: tensorsOf(config.input_layers),
-    outputs: tensorsOf(config.output_layers),
+    layers: entries.flatMap(({ layer, calls }) =>
+      // Inputs read nothing.
+      (calls.length === 0 ? [[]] : calls).map(
+        (call, index): LayerCall => ({ ...layer, name: nameOfCall(layer.name, index), inputs: read(call) }),
+      ),
+    ),
+    inputs: read(inputs),
+    outputs: read(outputs),
   };
+}
+
+function nameOfCall(layer: string, call: number): string {
+  return call === 0 ? layer : `${layer}:${call}`;
 }
 
 function readLayer(entry: unknown): Omit<LayerCall, "inputs"> {
@@ -106,14 +129,21 @@ function readLayer(entry: unknown): Omit<LayerCall, "inputs"> {
   return { name: ownName, path: [ownName], className, config: settings };
 }
 
+/** A value: what a layer gives the so many-th time that it is used. */
+interface TensorReference {
+  layer: string;
+  call: number;
+}
+
 /**
- * The layers named in one call: Keras 2 writes [name, node index, tensor index, kwargs] or a list of these, Keras 3
+ * The values named in one call: Keras 2 writes [name, node index, tensor index, kwargs] or a list of these, Keras 3
  * {args: …} with tensors {class_name: "__keras_tensor__", config: {keras_history: [name, node, tensor]}}.
  */
-function tensorsOf(value: unknown): string[] {
+function tensorsOf(value: unknown): TensorReference[] {
   if (Array.isArray(value)) {
-    const isReference = typeof value[0] === "string" && (value.length === 1 || typeof value[1] === "number");
-    return isReference ? [value[0]] : value.flatMap(tensorsOf);
+    const [layer, call = 0] = value;
+    const isReference = typeof layer === "string" && Number.isSafeInteger(call) && call >= 0;
+    return isReference ? [{ layer, call }] : value.flatMap(tensorsOf);
   }
   if (typeof value !== "object" || value === null) return [];
   const { class_name: className, config, args, keras_history: history } = value as Record<string, unknown>;

@@ -6,26 +6,64 @@ import { zipSync } from "fflate";
 import { describe, expect, it } from "vitest";
 import { GenieError } from "../../../src/errors.ts";
 import { loadModel } from "../../../src/load.ts";
+import { numbers } from "../onnx/models.ts";
 import { expectSame, load, outputsOf, predict } from "./tfjsModels.ts";
 
 const fixture = (name: string) => readFileSync(new URL(`fixtures/${name}`, import.meta.url));
 const FILES = ["keras2.h5", "keras3.h5", "keras3.keras"];
+const NESTED = ["nested2.h5", "nested3.h5", "nested3.keras"];
 const tiny = JSON.parse(fixture("tiny.json").toString());
+const nested = JSON.parse(fixture("nested.json").toString());
 const weights = Float32Array.from(tiny.weights);
+
+/** The TFJS form of a network, as tfjs-layers runs it. */
+const withTfjs = ({ modelTopology, weightsManifest, weights }: typeof tiny) =>
+  loadLayersModel({
+    load: async () => ({
+      modelTopology,
+      weightSpecs: weightsManifest[0].weights,
+      weightData: Float32Array.from(weights).buffer,
+    }),
+  });
 
 describe("files of Keras", () => {
   it.each(FILES)("%s computes what tfjs-layers does with the same weights", async (name) => {
-    const reference = await loadLayersModel({
-      load: async () => ({
-        modelTopology: tiny.modelTopology,
-        weightSpecs: tiny.weightsManifest[0].weights,
-        weightData: weights.buffer,
-      }),
-    });
+    const reference = await withTfjs(tiny);
     const graph = await loadModel(fixture(name));
     expect(graph.nodes[0]!.op).toBe("conv2d");
     expect(graph.nodes.filter(({ op }) => op === "batchNorm")).toHaveLength(1);
     expectSame(outputsOf(graph), predict(reference));
+  });
+
+  it.each(NESTED)("%s, a model in a model in a model, likewise", async (name) => {
+    const graph = await loadModel(fixture(name));
+    expect(graph.nodes.map(({ op }) => op)).toEqual([
+      "conv2d",
+      "conv2d",
+      "conv2d",
+      "batchNorm",
+      "reshape",
+      "dense",
+    ]);
+    expectSame(outputsOf(graph), predict(await withTfjs(nested)));
+  });
+
+  it.each([
+    ["2.11.0", 1 / 5],
+    ["3.3.3", 1 / 6],
+  ])("hard_sigmoid of Keras %s has the slope %f", async (version, slope) => {
+    const layers = [
+      { class_name: "InputLayer", config: { name: "x", batch_input_shape: [null, 5, 4, 3] } },
+      { class_name: "Rescaling", config: { name: "wide", scale: 8, offset: 0 } },
+      { class_name: "Activation", config: { name: "gate", activation: "hard_sigmoid" } },
+    ];
+    const model_config = { class_name: "Sequential", config: { name: "one", layers } };
+    const modelTopology = { keras_version: version, model_config };
+    const graph = await load({ json: { modelTopology, weightsManifest: [] }, shards: {} });
+    const x = numbers(60, 3);
+    const expected = x.map((value) => Math.min(1, Math.max(0, 8 * value * slope + 0.5)));
+    expect(expected.some((value) => value === 0) && expected.some((value) => value === 1)).toBe(true);
+    expectSame(outputsOf(graph), [expected], 1e-6);
   });
 
   it("TFJS weights of 8 and 16 bits", async () => {
@@ -124,6 +162,40 @@ describe("what is refused", () => {
       /graph model/,
     ],
     [
+      "models that are used often in models that are used often",
+      () => {
+        const input = {
+          class_name: "InputLayer",
+          name: "x",
+          config: { name: "x", batch_input_shape: [null, 3] },
+        };
+        const calls = Array.from({ length: 1000 }, () => [["x", 0, 0, {}]]);
+        const ends = { name: "m", input_layers: [["x", 0, 0]], output_layers: [["x", 0, 0]] };
+        const around = (layers: object[]) => ({
+          class_name: "Model",
+          name: "m",
+          config: { ...ends, layers: [input, ...layers] },
+        });
+        let inner: object = around([]);
+        for (let depth = 0; depth < 4; depth++) inner = around([{ ...inner, inbound_nodes: calls }]);
+        return load({ json: { modelTopology: inner, weightsManifest: [] }, shards: {} });
+      },
+      "malformed-file",
+      /more than 10000 layers/,
+    ],
+    [
+      "a use of a layer that there is not",
+      () => {
+        const json = structuredClone(tiny);
+        const { layers } = json.modelTopology.model_config.config;
+        layers[1].inbound_nodes = [[["input_2", 0, 0, {}]], [["input_2", 0, 0, {}]]];
+        layers[2].inbound_nodes = [[["conv2d_1", 7, 0, {}]]];
+        return load({ json, shards: { "weights.bin": new Uint8Array(weights.buffer) } });
+      },
+      "malformed-file",
+      /use 7 of layer "conv2d_1"/,
+    ],
+    [
       "deep JSON",
       () => loadModel(new TextEncoder().encode(`{"modelTopology":${"[".repeat(5000)}${"]".repeat(5000)}}`)),
       "malformed-file",
@@ -168,7 +240,7 @@ async function readOrRefuse(bytes: Uint8Array): Promise<void> {
 }
 
 describe("damage", () => {
-  it.each(FILES)("%s cut short or with bytes changed is read or refused", async (name) => {
+  it.each([...FILES, "nested3.h5"])("%s cut short or with bytes changed is read or refused", async (name) => {
     const bytes = fixture(name);
     const position = fc.nat(bytes.length - 1);
     const changes = fc.array(fc.tuple(position, fc.nat(255)), { minLength: 1, maxLength: 6 });

@@ -91,6 +91,38 @@ describe("networks", () => {
     expect(graph.nodes.map(({ op }) => op)).toEqual(["conv2d", "conv2d", "add", "reshape", "dense"]);
   });
 
+  it("a layer that is used twice has its weights once, over the same shape and over another", async () => {
+    const x = input({ shape: [6, 4, 3] });
+    const conv = layers.conv2d({ filters: 3, kernelSize: 3, padding: "same", activation: "tanh" });
+    const norm = layers.batchNormalization();
+    const once = norm.apply(conv.apply(x));
+    const twice = norm.apply(conv.apply(once));
+    const dense = layers.dense({ units: 3 });
+    const pixels = dense.apply(twice);
+    const features = dense.apply(layers.globalAveragePooling2d({}).apply(once));
+    const graph = await expectLikeTfjs(model({ inputs: x, outputs: [pixels, features, once] as never }));
+    const kernels = graph.nodes.filter(({ op }) => op === "conv2d").map(({ inputs }) => inputs[1]);
+    expect(kernels).toHaveLength(3);
+    expect(new Set(kernels).size).toBe(2);
+    await expectComputes(exportOnnx(graph), graph);
+  });
+
+  it("a model that is used twice, in a model that is used twice", async () => {
+    const inner = chain([4, 4, 2], layers.conv2d({ filters: 2, kernelSize: 3, padding: "same" }));
+    const x = input({ shape: [4, 4, 2] });
+    const block = model({
+      inputs: x,
+      outputs: layers.add().apply([inner.apply(inner.apply(x)), x] as never) as never,
+    });
+    const y = input({ shape: [4, 4, 2] });
+    const graph = await expectLikeTfjs(
+      model({ inputs: y, outputs: block.apply(layers.reLU().apply(block.apply(y))) as never }),
+    );
+    const filters = graph.nodes.filter(({ op }) => op === "conv2d").map(({ inputs }) => inputs[1]);
+    expect(filters).toHaveLength(4);
+    expect(new Set(filters).size).toBe(1);
+  });
+
   it("dense layers over pixels and sequences, reshapes, permutations", async () => {
     await expectLikeTfjs(
       chain(
