@@ -6,7 +6,7 @@
  *     [--document FILE.md] [--tables-only]
  *
  * Methods: float, nearest (zero-shot images, step sizes searched, nothing learned), adaround (zero-shot images, step
- * sizes frozen), zero-shot, few-shot, and the ablations of synthesis generator, pixels, no-swing, generator-no-swing,
+ * sizes frozen), uncorrected (zero-shot images, biases as they were), zero-shot, few-shot, and the ablations of synthesis generator, pixels, no-swing, generator-no-swing,
  * pixels-no-swing. Rows that FILE holds already are not computed again, so a stopped run goes on. Synthetic images are
  * kept in build/bench/. The tables go into the document's places for them. Rows of a --limit want a FILE of their own.
  */
@@ -86,7 +86,15 @@ for (const name of flags["tables-only"] ? [] : flags.model) {
           const images =
             method === "few-shot" ? await model.calibration() : await synthetic(name, method, graph, options);
           const learnStepSize = method !== "adaround";
-          const settings = { weightBits, activationBits, iterations: steps, seed, learnStepSize };
+          const correctBias = method !== "nearest" && method !== "uncorrected";
+          const settings = {
+            weightBits,
+            activationBits,
+            iterations: steps,
+            seed,
+            learnStepSize,
+            correctBias,
+          };
           return judge((await session.reconstruct(graph, images, settings)).model);
         });
       }
