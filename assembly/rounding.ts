@@ -256,25 +256,21 @@ export function softRoundGradient(
 }
 
 /**
- * The rounding decided: codes = clip(B + 1[V ≥ 0] + z, 0, qmax) and weights = s·(codes − z).
+ * The rounding decided: codes = clip(B + 1[V ≥ 0] + z, 0, qmax).
  *
- * @param tables 2·channelPeriod(channels) floats of scratch
+ * @param zeros channelPeriod(channels) floats of scratch
  */
 export function hardRound(
   logits: usize,
-  step: usize,
   base: usize,
   zeroPoint: usize,
   codes: usize,
-  weights: usize,
   count: i32,
   channels: i32,
   qmax: f32,
-  tables: usize,
+  zeros: usize,
 ): void {
   const period = channelPeriod(channels);
-  const zeros = tables + ((<usize>period) << 2);
-  fillTable(tables, step, 1, channels, period);
   fillTable(zeros, zeroPoint, 0, channels, period);
   let column: usize = 0;
   for (let i = 0; i < count; i += 4) {
@@ -284,10 +280,7 @@ export function hardRound(
     const b = loadUpTo4(base + at, left);
     const z = v128.load(zeros + column);
     const up = v128.and(f32x4.ge(v, f32x4.splat(0)), f32x4.splat(1));
-    const code = clip(f32x4.add(f32x4.add(b, up), z), 0, qmax);
-    const weight = f32x4.mul(v128.load(tables + column), f32x4.sub(code, z));
-    storeUpTo4(codes + at, code, left);
-    storeUpTo4(weights + at, weight, left);
+    storeUpTo4(codes + at, clip(f32x4.add(f32x4.add(b, up), z), 0, qmax), left);
     column += 16;
     if (column == (<usize>period) << 2) column = 0;
   }

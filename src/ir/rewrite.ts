@@ -19,11 +19,6 @@ export function consumersOf(graph: Pick<Graph, "nodes">): Map<string, Node[]> {
   return consumers;
 }
 
-/** The node that writes each value; inputs and constants are absent. */
-export function producersOf(graph: Pick<Graph, "nodes">): Map<string, Node> {
-  return new Map(graph.nodes.map((node) => [node.output, node]));
-}
-
 /** Every value name in use: inputs, constants and node outputs. */
 export function valueNames(graph: Graph): Set<string> {
   return new Set([

@@ -105,34 +105,24 @@ export function softRound(
 }
 
 /**
- * What the training decided: codes clip(B + 1[V ≥ 0] + z, 0, qmax), as floats, and weights s·(codes − z). Not
- * differentiable; shapes as in `softRound`.
+ * What the training decided: codes clip(B + 1[V ≥ 0] + z, 0, qmax), as floats. Not differentiable; shapes as in
+ * `softRound`.
  */
-export function hardRound(
-  logits: Tensor,
-  step: Tensor,
-  base: Tensor,
-  zeroPoint: Tensor,
-  qmax: number,
-): { codes: Tensor; weights: Tensor } {
-  requireChannels(logits, step);
-  requireFit(logits, base, step, zeroPoint);
+export function hardRound(logits: Tensor, base: Tensor, zeroPoint: Tensor, qmax: number): Tensor {
+  requireChannels(logits, zeroPoint);
+  requireFit(logits, base, zeroPoint);
   const codes = emptyTensor(logits.shape);
-  const weights = emptyTensor(logits.shape);
-  const tables = channelScratch(step.size, 2);
   kernels().hardRound(
     address(logits),
-    address(step),
     address(base),
     address(zeroPoint),
     address(codes),
-    address(weights),
     logits.size,
-    step.size,
+    zeroPoint.size,
     qmax,
-    tables,
+    channelScratch(zeroPoint.size, 1),
   );
-  return { codes, weights };
+  return codes;
 }
 
 /**
@@ -165,11 +155,13 @@ function requireChannels(weights: Tensor, step: Tensor): void {
   }
 }
 
-function requireFit(logits: Tensor, base: Tensor, step: Tensor, zeroPoint: Tensor): void {
-  if (base.size !== logits.size || zeroPoint.size !== step.size) {
+/** @param byChannel Step sizes and zero points. */
+function requireFit(logits: Tensor, base: Tensor, ...byChannel: Tensor[]): void {
+  if (base.size !== logits.size || byChannel.some(({ size }) => size !== byChannel[0]!.size)) {
+    const shapes = byChannel.map(({ shape }) => `[${shape}]`).join(", ");
     throw new GenieError(
       "invalid-data",
-      `logits [${logits.shape}], base [${base.shape}], step [${step.shape}], zeroPoint [${zeroPoint.shape}]`,
+      `logits [${logits.shape}], base [${base.shape}], by channel ${shapes}`,
     );
   }
 }

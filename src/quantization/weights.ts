@@ -50,7 +50,7 @@ export function createWeightQuantizer(
     step,
     soft: (beta, regularize) => softRound(logits, step.value(), base, zeroPoint, { qmax, beta, regularize }),
     harden: () => {
-      const codes = download(() => hardRound(logits, step.value(), base, zeroPoint, qmax).codes);
+      const codes = download(() => hardRound(logits, base, zeroPoint, qmax));
       // Symmetric weights go on the signed grid, where their zero point is 0.
       const offset = symmetric ? 2 ** (bits - 1) : 0;
       return {

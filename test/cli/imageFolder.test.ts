@@ -4,9 +4,6 @@ import { join } from "node:path";
 import { encode } from "fast-png";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { labelsFromCsv, labelsFromNames, readFolder } from "../../src/cli/imageFolder.ts";
-import { npyNumbers, readNpy } from "../../src/formats/npy.ts";
-import { fashionImages, fashionLabels, fashionModel } from "./models.ts";
-import { run } from "./spawn.ts";
 
 let folder: string;
 beforeEach(async () => {
@@ -60,30 +57,3 @@ describe("labels", () => {
     expect(() => labelsFromCsv("a.jpg,1\nb.jpg,x\n", names)).toThrow(/line 2/);
   });
 });
-
-test("evaluate gives the same for a folder as for an array", async () => {
-  const { shape, data } = readNpy(await fashionImages());
-  const labels = npyNumbers(readNpy(await fashionLabels()));
-  const [, height, width] = shape as [number, number, number];
-  const pixels = height * width;
-  const count = 40;
-  for (let i = 0; i < count; i++) {
-    const image = Uint8Array.from(data.slice(i * pixels, (i + 1) * pixels) as Uint8Array);
-    const name = `${labels[i]}_${String(i).padStart(3, "0")}.png`;
-    await writeFile(join(folder, name), encode({ width, height, channels: 1, data: image }));
-  }
-  await writeFile(join(folder, "fashion.onnx"), await fashionModel());
-  await writeFile(join(folder, "images.npy"), await fashionImages());
-  await writeFile(join(folder, "labels.npy"), await fashionLabels());
-  const common = ["--scale", "255", "--mean", "0.286", "--std", "0.353", "--json", "--limit", String(count)];
-  const model = ["evaluate", "fashion.onnx"];
-  const fromFolder = await run([...model, "--images", ".", ...common], folder);
-  expect(fromFolder.code, fromFolder.stderr).toBe(0);
-  const fromArray = await run(
-    [...model, "--images", "images.npy", "--labels", "labels.npy", ...common],
-    folder,
-  );
-  const result = (text: string) => JSON.parse(text.trimEnd().split("\n").at(-1)!);
-  expect(result(fromFolder.stdout).top1).toBe(result(fromArray.stdout).top1);
-  expect(result(fromFolder.stdout).count).toBe(count);
-}, 30_000);
