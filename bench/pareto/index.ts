@@ -82,7 +82,9 @@ const { exportOnnx, loadModel, quantize } = (await import(
 const points: Point[] = existsSync(flags.json) ? JSON.parse(await readFile(flags.json, "utf8")) : [];
 const seed = Number(flags.seed);
 for (const name of flags.case) {
-  const { model, budgets, ...bits } = CASES[name]!;
+  const asked = CASES[name];
+  if (!asked) throw new Error(`cases are ${Object.keys(CASES).join(", ")}, not ${name}`);
+  const { model, budgets, ...bits } = asked;
   const { url, evaluation } = MODELS[model]!;
   const judged = await evaluation();
   for (const [images, batchSize, synthesisIterations, iterations] of budgets) {
