@@ -25,9 +25,20 @@ export type ImageOptions = PixelOptions & Omit<FolderOptions, "size">;
  * @throws GenieError as `loadModel`, and `malformed-file` for a file that cannot be read.
  */
 export async function readModel(path: string, inputShape?: number[]): Promise<Graph> {
-  const file = (await isFolder(path)) ? join(path, "model.json") : path;
+  const isInFolder = await isFolder(path);
+  const file = isInFolder ? join(path, "model.json") : path;
+  if (isInFolder && !(await stat(file).catch(() => undefined))) {
+    throw new GenieError("malformed-file", `${path} is a folder without a model.json; name the model's file`);
+  }
   const bytes = await readBytes(file);
-  const readShard = (shard: string): Promise<Uint8Array> => readBytes(join(dirname(file), shard));
+  const readShard = async (shard: string): Promise<Uint8Array> => {
+    const place = join(dirname(file), shard);
+    if (await stat(place).catch(() => undefined)) return readBytes(place);
+    throw new GenieError(
+      "malformed-file",
+      `its weights are in ${place}, which is not there: copy it beside it`,
+    );
+  };
   return named(file, () => loadModel(bytes, { inputShape, readShard }));
 }
 

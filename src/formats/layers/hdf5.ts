@@ -128,10 +128,27 @@ function weightNames(attrs: Record<string, unknown>): string[] {
 }
 
 async function openHdf5(bytes: Uint8Array): Promise<Group> {
+  requireWhole(bytes);
   const { File } = await import("jsfive");
   // jsfive reads a buffer from its beginning (`slice` would not copy a Buffer).
   const own = new Uint8Array(bytes).buffer;
   return guarded(() => new File(own, "model.h5") as Group);
+}
+
+/**
+ * Of a truncated file jsfive finds some groups and not others, which then look as if a weight were missing. The
+ * superblock says where the file ends: at byte 40 in versions 0 and 1, at byte 28 in versions 2 and 3.
+ */
+function requireWhole(bytes: Uint8Array): void {
+  const at = bytes[8]! < 2 ? 40 : 28;
+  if (bytes.length < at + 8) throw new GenieError("malformed-file", "this HDF5 file is truncated");
+  const end = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(at, true);
+  if (end > BigInt(bytes.length)) {
+    throw new GenieError(
+      "malformed-file",
+      `this HDF5 file is truncated: it has ${bytes.length} bytes of ${end}; copy or download it again`,
+    );
+  }
 }
 
 function group(parent: Group, name: string): Group | undefined {

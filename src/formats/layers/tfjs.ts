@@ -55,13 +55,20 @@ async function readManifest(manifest: unknown, readShard: ShardReader): Promise<
     for (const entry of weights) {
       const spec = record(entry, "a weight");
       const name = String(spec.name);
-      const { data, length } = decode(bytes, offset, spec, name);
+      const { data, length } = decode(bytes, offset, spec, name, paths);
       offset += length;
       const slash = name.lastIndexOf("/");
       const layer = name.slice(0, Math.max(slash, 0));
       const own = byLayer.get(layer) ?? [];
       own.push({ name: name.slice(slash + 1), shape: spec.shape as number[], data });
       byLayer.set(layer, own);
+    }
+    if (offset < bytes.length) {
+      throw new GenieError(
+        "malformed-file",
+        `${paths.join(", ")}: ${bytes.length} bytes, but the weights that model.json lists for it take ${offset}; ` +
+          "it belongs to another model, or is damaged",
+      );
     }
   }
   return byLayer;
@@ -97,6 +104,7 @@ function decode(
   offset: number,
   spec: Config,
   name: string,
+  paths: readonly string[],
 ): { data: Float32Array; length: number } {
   const elements = elementsOf(spec.shape, name);
   const quantization =
@@ -108,7 +116,8 @@ function decode(
   if (offset + length > bytes.length) {
     throw new GenieError(
       "malformed-file",
-      `weight "${name}" needs bytes ${offset} to ${offset + length}, but its shards have ${bytes.length}`,
+      `weight "${name}" needs bytes ${offset} to ${offset + length}, but ${paths.join(", ")} ` +
+        `has ${bytes.length}: truncated, or of another model`,
     );
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset + offset, length);
