@@ -19,6 +19,7 @@ export interface OutputFile {
  * @throws GenieError `unwritable-output`, `invalid-option` if the output is one of the inputs.
  */
 export async function openOutput(path: string, inputs: readonly string[] = []): Promise<OutputFile> {
+  if (path === "") throw unwritable('""', "the name is empty");
   // A link stays a link: what it points to is replaced.
   const target = await realpath(path).catch(() => path);
   const existing = await stat(target).catch(() => undefined);

@@ -25,6 +25,7 @@ export async function openOutputFolder(
   names: readonly string[],
   inputs: readonly string[] = [],
 ): Promise<OutputFolder> {
+  if (path === "") throw unwritable('""', "the name is empty");
   // A link stays a link: what it points to is replaced.
   const target = await realpath(path).catch(() => resolve(path));
   for (const input of inputs) {

@@ -46,6 +46,7 @@ describe("openOutput", () => {
     for (const path of [folder, join(folder, "none", "x.onnx"), join(folder, "file", "x.onnx")]) {
       await expect(openOutput(path)).rejects.toMatchObject({ code: "unwritable-output" });
     }
+    await expect(openOutput("")).rejects.toThrow(/name is empty/);
   });
 
   it("refuses an input under another name", async () => {

@@ -41,6 +41,7 @@ describe("openOutputFolder", () => {
       await expect(openOutputFolder(join(folder, path), NAMES)).rejects.toMatchObject(unwritable);
     }
     await expect(openOutputFolder(folder, NAMES)).rejects.toThrow(/other files, as file/);
+    await expect(openOutputFolder("", NAMES)).rejects.toThrow(/name is empty/);
   });
 
   it("keeps what has come in while the work went on", async () => {
