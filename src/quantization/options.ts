@@ -26,6 +26,11 @@ export interface ReconstructionOptions extends LongWork {
    */
   correctBias?: boolean | undefined;
   /**
+   * Whether channels of low-bit activations are brought to a common range first (`equalizeActivations`). Not part of
+   * the published method either; it touches networks with depthwise layers, whose channels differ most in range.
+   */
+  equalize?: boolean | undefined;
+  /**
    * Learning rate of the rounding logits V. Default: the published 1e-3, and in fewer than the published 20 000
    * iterations as many times more, up to 1e-2: at 1e-3 most of the logits would not get where they are going
    * (ResNet-20, squared error of the scores on real images after 200 iterations at W4A4 and 300 at W3A3: 15.6 against
@@ -84,6 +89,7 @@ export function resolveReconstruction(options: ReconstructionOptions): ResolvedR
     seed: options.seed ?? 0,
     learnStepSize: options.learnStepSize ?? true,
     correctBias: options.correctBias ?? true,
+    equalize: options.equalize ?? true,
     roundingLearningRate: options.roundingLearningRate ?? roundingLearningRate(iterations),
     weightStepLearningRate: options.weightStepLearningRate ?? 1e-4,
     activationStepLearningRate: options.activationStepLearningRate ?? 4e-5,

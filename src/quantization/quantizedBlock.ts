@@ -9,7 +9,7 @@ export interface BlockQuantization {
   weights: [string, QuantizedTensor][];
   /** By the name of the activation. */
   activations: [string, QuantParams][];
-  /** Corrected, by the name of the bias constant. */
+  /** By the name of the bias constant: float, but not the model's where they were corrected or equalized. */
   biases: [string, Constant][];
 }
 

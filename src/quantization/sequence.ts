@@ -6,6 +6,7 @@ import { type Block, blockGraph } from "../ir/blocks.ts";
 import type { Graph } from "../ir/graph.ts";
 import { subSeed } from "../kernels/random.ts";
 import { correctBiases } from "./biases.ts";
+import { equalizeActivations } from "./equalization.ts";
 import type { ReconstructionSettings } from "./options.ts";
 import {
   type BlockQuantization,
@@ -66,8 +67,11 @@ export async function reconstructBlocks(
   { onIteration, onBlock, breathe }: SequenceHooks,
 ): Promise<void> {
   const bits = assignBits(folded, settings);
-  const model = unquantized(folded);
   const slabs = { slabSize: settings.slabSize, afterSlab: breathe };
+  const float = settings.equalize
+    ? await equalizeActivations(folded, bits, images, slabs, collective)
+    : folded;
+  const model = unquantized(float);
   // The block's input in the float model, and in the model quantized so far.
   let x = images;
   let quantizedX = images;

@@ -132,11 +132,13 @@ export function trainingForward(
   return run(unit.graph, feeds, { ops: trainableOps, taps }).get(unit.graph.outputs[0]!)!;
 }
 
-/** The unit's integer weights and activation parameters as they stand; its biases are the float model's. */
+/** The unit's integer weights and activation parameters as they stand, with its biases as they were. */
 export function harden(unit: Unit): BlockQuantization {
   return {
     weights: [...unit.weights].map(([name, quantizer]) => [name, quantizer.harden()]),
     activations: [...unit.activations].map(([name, quantizer]) => [name, quantizer.params()]),
-    biases: [],
+    biases: unit.graph.nodes
+      .filter(isLayer)
+      .map(({ inputs: [, , name] }) => [name!, unit.graph.constants.get(name!)!]),
   };
 }

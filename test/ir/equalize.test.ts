@@ -1,0 +1,96 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { equalize, rectifiedLinks } from "../../src/ir/equalize.ts";
+import { foldBatchNorm } from "../../src/ir/foldBatchNorm.ts";
+import { fuseActivations } from "../../src/ir/fuse.ts";
+import type { Graph } from "../../src/ir/graph.ts";
+import { ownBiases } from "../../src/ir/ownBiases.ts";
+import { validate } from "../../src/ir/validate.ts";
+import {
+  allNetworks,
+  autoencoder,
+  convChain,
+  inception,
+  kerasMobileNetV1,
+  mobileNetV2,
+  residual,
+} from "./builders.ts";
+import { evaluate } from "./evaluate.ts";
+
+const prepare = (graph: Graph): Graph => ownBiases(foldBatchNorm(fuseActivations(graph)));
+/** With the ceiling of ReLU6 out of reach: gains move where it cuts off. */
+function unlimited(graph: Graph): Graph {
+  const nodes = graph.nodes.map((node) =>
+    "activation" in node && node.activation?.kind === "clip"
+      ? { ...node, activation: { ...node.activation, max: 1e6 } }
+      : node,
+  );
+  return { ...graph, nodes };
+}
+
+const namesOf = (graph: Graph): string[][] =>
+  rectifiedLinks(prepare(graph)).map(({ from, to }) => [from.name, to.name]);
+
+describe("rectifiedLinks", () => {
+  it("finds layers behind layers, also behind zero padding; not what a skip path or a pool reads", () => {
+    expect(namesOf(convChain(3))).toEqual([
+      ["stage0.conv", "stage1.conv"],
+      ["stage1.conv", "stage2.conv"],
+    ]);
+    expect(namesOf(residual(1))).toEqual([["layer1.conv1", "layer1.conv2"]]);
+    expect(namesOf(autoencoder()).length).toBe(3);
+    expect(namesOf(kerasMobileNetV1()).length).toBe(4);
+  });
+
+  it("leaves layers with a filter in common alone", () => {
+    const graph = prepare(convChain(3));
+    const [first, second] = graph.nodes.filter((node) => node.op === "conv2d");
+    second!.inputs[1] = first!.inputs[1]!;
+    expect(rectifiedLinks(graph)).toEqual([]);
+  });
+});
+
+describe("equalize", () => {
+  it.each(allNetworks())("keeps %s valid and untouched", (_name, raw) => {
+    const graph = prepare(raw);
+    const before = structuredClone(graph);
+    const gains = new Map(
+      rectifiedLinks(graph).map(({ from }) => {
+        const channels = graph.constants.get(from.inputs[2]!)!.shape[0]!;
+        return [from.name, new Float32Array(channels).fill(2)];
+      }),
+    );
+    validate(equalize(graph, gains));
+    expect(graph).toEqual(before);
+  });
+
+  it.each(
+    [convChain(), residual(2), inception(), kerasMobileNetV1(), mobileNetV2(), autoencoder()].map(
+      (raw) => [raw.name, unlimited(prepare(raw))] as const,
+    ),
+  )("computes what %s did, whatever the gains", (_name, graph) => {
+    const size = graph.inputs[0]!.shape.slice(1).reduce((product, length) => product * length, 1);
+    const input = Float64Array.from({ length: size }, (_, i) => Math.sin(1.7 * i));
+    const links = rectifiedLinks(graph);
+    expect(links.length).toBeGreaterThan(0);
+    const wanted = evaluate(graph, { input }).get(graph.outputs[0]!)!;
+    fc.assert(
+      fc.property(
+        fc.array(fc.double({ min: 1, max: 1.5, noNaN: true }), { minLength: 8, maxLength: 8 }),
+        (factors) => {
+          const gains = new Map(
+            links.map(({ from }, link) => {
+              const channels = graph.constants.get(from.inputs[2]!)!.shape[0]!;
+              return [from.name, Float32Array.from({ length: channels }, (_, c) => factors[(c + link) % 8]!)];
+            }),
+          );
+          const found = evaluate(equalize(graph, gains), { input }).get(graph.outputs[0]!)!;
+          const largest = wanted.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
+          const error = wanted.reduce((max, value, i) => Math.max(max, Math.abs(value - found[i]!)), 0);
+          expect(error).toBeLessThan(1e-5 * largest);
+        },
+      ),
+      { numRuns: 20 },
+    );
+  });
+});

@@ -1,0 +1,148 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { alone, type Collective } from "../../src/engine/collective.ts";
+import { predict } from "../../src/evaluate.ts";
+import { assignBits } from "../../src/ir/bits.ts";
+import { foldBatchNorm } from "../../src/ir/foldBatchNorm.ts";
+import { fuseActivations } from "../../src/ir/fuse.ts";
+import type { Graph } from "../../src/ir/graph.ts";
+import { ownBiases } from "../../src/ir/ownBiases.ts";
+import { isLayer } from "../../src/ir/rewrite.ts";
+import { initializeKernels } from "../../src/kernels/heap.ts";
+import { equalizeActivations } from "../../src/quantization/equalization.ts";
+import { reconstruct } from "../../src/quantization/reconstruct.ts";
+import { convChain, kerasMobileNetV1, mobileNetV1 } from "../ir/builders.ts";
+
+const slabs = { slabSize: 4, afterSlab: async () => {} };
+
+/** A network one of whose channels is a fiftieth of what it was, which the layer behind it makes up for. */
+function uneven(raw: Graph, from: string, to: string): Graph {
+  const graph = ownBiases(foldBatchNorm(fuseActivations(raw)));
+  const layer = (name: string) => graph.nodes.find((node) => node.name === name)!;
+  const scale = (name: string, factor: (index: number) => number): void => {
+    const { shape, data } = graph.constants.get(name)!;
+    graph.constants.set(name, { shape, data: data.map((value, i) => value * factor(i)) });
+  };
+  const channels = graph.constants.get(layer(from).inputs[2]!)!.shape[0]!;
+  for (const name of layer(from).inputs.slice(1)) scale(name, (i) => (i % channels === 1 ? 0.02 : 1));
+  const inner = graph.constants.get(layer(to).inputs[1]!)!.shape.at(-1)!;
+  scale(layer(to).inputs[1]!, (i) => (Math.floor(i / inner) % channels === 1 ? 50 : 1));
+  return graph;
+}
+
+function waves(graph: Graph, count: number) {
+  const shape = [count, ...graph.inputs[0]!.shape.slice(1)];
+  const size = shape.reduce((product, length) => product * length, 1);
+  return {
+    shape,
+    data: Float32Array.from({ length: size }, (_, i) => 2 * Math.sin(0.7 * i) + Math.cos(0.013 * i)),
+  };
+}
+
+/** Largest value of each channel of the value that layer `name` gives. */
+async function maximaOf(graph: Graph, name: string, images: ReturnType<typeof waves>): Promise<number[]> {
+  const { output } = graph.nodes.find((node) => node.name === name)!;
+  const { shape, data } = await predict({ ...graph, outputs: [output] }, images);
+  const channels = shape.at(-1)!;
+  const maxima = new Array<number>(channels).fill(0);
+  data.forEach((value, i) => {
+    maxima[i % channels] = Math.max(maxima[i % channels]!, value);
+  });
+  return maxima;
+}
+
+describe("equalizeActivations", () => {
+  beforeAll(() => initializeKernels({ binary: "baseline" }));
+
+  const graph = uneven(mobileNetV1(3), "conv_pw_1", "conv_dw_2");
+  const images = waves(graph, 10);
+  const equalized = (weightBits: number, activationBits: number, network = graph): Promise<Graph> => {
+    const bits = assignBits(network, { weightBits, activationBits, setting: "brecq" });
+    return equalizeActivations(network, bits, images, slabs, alone);
+  };
+  const changed = (before: Graph, after: Graph): string[] =>
+    before.nodes
+      .filter(isLayer)
+      .filter(({ inputs: [, name] }) => after.constants.get(name!) !== before.constants.get(name!))
+      .map(({ name }) => name);
+
+  test("lifts small channels by the root of what they lack, up to 8", async () => {
+    const before = await maximaOf(graph, "conv_pw_1", images);
+    const top = Math.min(6, Math.max(...before));
+    const after = await maximaOf(await equalized(4, 4), "conv_pw_1", images);
+    after.forEach((value, c) => {
+      const lacking = before[c]! > 0 ? Math.min(64, Math.max(1, top / before[c]!)) : 1;
+      expect(value).toBeCloseTo(before[c]! * Math.sqrt(lacking), 4);
+    });
+    expect(after[1]! / before[1]!).toBeGreaterThan(4);
+  });
+
+  test("leaves 8 bits alone, layers that mix channels, and filters with fewer bits than what they read", async () => {
+    expect(await equalized(4, 8)).toBe(graph);
+    const plain = ownBiases(foldBatchNorm(fuseActivations(convChain(4))));
+    expect(await equalized(4, 4, plain)).toBe(plain);
+    // The stem's output has 8 bits in the "brecq" setting.
+    expect(changed(graph, await equalized(2, 4))).toEqual([
+      "conv_pw_1",
+      "conv_dw_2",
+      "conv_pw_2",
+      "conv_dw_3",
+    ]);
+    expect(changed(graph, await equalized(4, 4)).length).toBeGreaterThan(4);
+  });
+
+  test("the function stays", async () => {
+    const mobile = ownBiases(foldBatchNorm(fuseActivations(kerasMobileNetV1())));
+    const bits = assignBits(mobile, { weightBits: 4, activationBits: 4, setting: "qdrop" });
+    const pictures = waves(mobile, 6);
+    const result = await equalizeActivations(mobile, bits, pictures, slabs, alone);
+    expect(changed(mobile, result).length).toBeGreaterThan(3);
+    const [wanted, found] = [await predict(mobile, pictures), await predict(result, pictures)];
+    found.data.forEach((value, i) => {
+      expect(value).toBeCloseTo(wanted.data[i]!, 5);
+    });
+  });
+
+  test("members find the gains of all images together", async () => {
+    const bits = assignBits(graph, { weightBits: 4, activationBits: 4, setting: "brecq" });
+    const rows: Float32Array[] = [];
+    // Each member in turn, with what the others will have said.
+    const gather = (rank: number): Collective => ({
+      rank,
+      size: 2,
+      sum: async ([array]) => {
+        rows.push(array!.slice());
+      },
+    });
+    const half = images.data.length / 2;
+    const share = (rank: number) => ({
+      shape: [5, ...images.shape.slice(1)],
+      data: images.data.subarray(rank * half, (rank + 1) * half),
+    });
+    for (const rank of [0, 1]) await equalizeActivations(graph, bits, share(rank), slabs, gather(rank));
+    const links = rows.length / 2;
+    let at = 0;
+    const both: Collective = {
+      rank: 0,
+      size: 2,
+      sum: async ([array]) => {
+        array!.forEach((_, i) => {
+          array![i] = rows[at]![i]! + rows[at + links]![i]!;
+        });
+        at++;
+      },
+    };
+    const result = await equalizeActivations(graph, bits, share(0), slabs, both);
+    const wanted = await equalized(4, 4);
+    expect([...result.constants]).toEqual([...wanted.constants]);
+  });
+
+  test("the quantized network comes closer to the float one", async () => {
+    const float = await predict(graph, images);
+    const errorOf = async (equalize: boolean): Promise<number> => {
+      const settings = { weightBits: 8, activationBits: 3, iterations: 0, equalize };
+      const { data } = await predict((await reconstruct(graph, images, settings)).model, images);
+      return data.reduce((sum, value, i) => sum + (value - float.data[i]!) ** 2, 0);
+    };
+    expect(await errorOf(true)).toBeLessThan(0.8 * (await errorOf(false)));
+  });
+});
