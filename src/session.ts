@@ -8,6 +8,7 @@ import type { Binary } from "./kernels/binary.ts";
 import { chooseBinary, initializeKernels } from "./kernels/heap.ts";
 import { defaultMemory } from "./memory/device.ts";
 import { requireInteger, requireNumber } from "./options.ts";
+import { type ProfileListener, profiled, type StageProfile } from "./profile.ts";
 import type { ReconstructionOptions } from "./quantization/options.ts";
 import { type Reconstruction, reconstruct, reconstructHere } from "./quantization/reconstruct.ts";
 import { type Quantization, type QuantizeOptions, quantizeBy, type Stages } from "./quantize.ts";
@@ -37,6 +38,8 @@ export interface SessionOptions {
    * the device reports to have.
    */
   memory?: number | undefined;
+  /** Hears what each worker spent its time on, by kernel, as pieces of work are finished. Results are the same. */
+  onProfile?: ProfileListener | undefined;
 }
 
 /** Workers and their heaps, for as many calls as one likes. They start with the first call that needs them. */
@@ -75,7 +78,8 @@ export async function openSession(options: SessionOptions = {}): Promise<Session
   const binary = await chooseBinary(options.binary);
   const memory = options.memory ?? (await defaultMemory());
   requireNumber("memory", memory, 1);
-  const work = workers === 0 ? workHere(binary) : workInWorkers(workers, binary);
+  const { onProfile } = options;
+  const work = workers === 0 ? workHere(binary, onProfile) : workInWorkers(workers, binary, onProfile);
   const runner = { workers, binary, memory };
   return {
     workers,
@@ -103,31 +107,27 @@ export async function openSession(options: SessionOptions = {}): Promise<Session
 
 type Work = Stages & Pick<Session, "predict" | "evaluate" | "close">;
 
-function workHere(binary: Binary): Work {
-  const start = (): Promise<Binary> => initializeKernels({ binary });
+function workHere(binary: Binary, onProfile: ProfileListener | undefined): Work {
+  const here = async <T>(stage: StageProfile["stage"], work: () => Promise<T>): Promise<T> => {
+    await initializeKernels({ binary });
+    return profiled(stage, onProfile, work);
+  };
   return {
-    async synthesize(graph, options, store) {
-      await start();
-      return synthesize(graph, options, distillHere(options.signal), store);
-    },
-    async reconstruct(graph, images, options, store) {
-      await start();
-      return reconstruct(graph, images, options, reconstructHere(options.signal), store);
-    },
-    async predict(model, images, options) {
-      await start();
-      return predict(model, images, options);
-    },
-    async evaluate(model, images, labels, options) {
-      await start();
-      return evaluate(model, images, labels, options);
-    },
+    synthesize: (graph, options, store) =>
+      here("synthesis", () => synthesize(graph, options, distillHere(options.signal), store)),
+    reconstruct: (graph, images, options, store) =>
+      here("reconstruction", () =>
+        reconstruct(graph, images, options, reconstructHere(options.signal), store),
+      ),
+    predict: (model, images, options) => here("evaluation", () => predict(model, images, options)),
+    evaluate: (model, images, labels, options) =>
+      here("evaluation", () => evaluate(model, images, labels, options)),
     close() {},
   };
 }
 
-function workInWorkers(workers: number, binary: Binary): Work {
-  const pool = createPool({ size: workers, binary });
+function workInWorkers(workers: number, binary: Binary, onProfile: ProfileListener | undefined): Work {
+  const pool = createPool({ size: workers, binary, onProfile });
   const predictThere: typeof predict = (model, images, { batchSize = 64, onProgress, signal } = {}) => {
     const total = images.shape[0]!;
     const onDone = (done: number): void =>

@@ -35,6 +35,7 @@ export interface SynthesisFlags {
 export interface WorkerFlags {
   workers?: number;
   memory?: number;
+  profile?: boolean;
 }
 
 /** Reads an integer in [minimum, maximum]. */
@@ -128,7 +129,8 @@ export function addWorkerFlags(command: Command): Command {
       "--memory <GB>",
       "what all of it may take: batches are made smaller to fit (default: half of the machine's)",
       positive,
-    );
+    )
+    .option("--profile", "print where the time of all threads went, by op, on standard error");
 }
 
 /** Where the work is done, as the facade takes it. */

@@ -1,7 +1,8 @@
 /** Workers that tasks are given to; one that dies is replaced, and what it did is done again. */
-import { type Remote, releaseProxy, wrap } from "comlink";
+import { proxy, type Remote, releaseProxy, wrap } from "comlink";
 import { GenieError } from "../errors.ts";
 import type { Binary } from "../kernels/heap.ts";
+import type { ProfileListener } from "../profile.ts";
 import { unpackError, type WorkerApi } from "./protocol.ts";
 import { spawnWorker, type WorkerHandle } from "./runtime.ts";
 
@@ -13,6 +14,8 @@ export interface PoolOptions {
   binary?: Binary | undefined;
   /** How workers are started. */
   spawn?: (() => Promise<WorkerHandle>) | undefined;
+  /** Hears what each worker spent its time on, call by call. */
+  onProfile?: ProfileListener | undefined;
   /** Whether workers share memory to work together; default: where the runtime has it. */
   sharesMemory?: boolean | undefined;
 }
@@ -41,7 +44,13 @@ interface Member {
 }
 
 /** A pool without workers: they are started when the first tasks want them. */
-export function createPool({ size, binary, spawn = spawnWorker, sharesMemory }: PoolOptions): Pool {
+export function createPool({
+  size,
+  binary,
+  spawn = spawnWorker,
+  onProfile,
+  sharesMemory,
+}: PoolOptions): Pool {
   const free: Member[] = [];
   const closing = new AbortController();
   let slots = size;
@@ -63,7 +72,7 @@ export function createPool({ size, binary, spawn = spawnWorker, sharesMemory }: 
       const remote = wrap<WorkerApi>(handle.endpoint);
       // Whoever is interested in its death races against it; nobody may be.
       handle.died.catch(() => {});
-      await Promise.race([remote.start(binary), handle.died]);
+      await Promise.race([remote.start(binary, onProfile && proxy(onProfile)), handle.died]);
       return { handle, remote };
     } catch (error) {
       handle?.terminate();

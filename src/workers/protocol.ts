@@ -3,13 +3,14 @@ import { GenieError } from "../errors.ts";
 import type { Images } from "../images.ts";
 import type { Graph, QuantizedGraph } from "../ir/graph.ts";
 import type { Binary } from "../kernels/heap.ts";
+import type { ProfileListener } from "../profile.ts";
 import type { BlockResult, Plan } from "../quantization/sequence.ts";
 import type { Distiller } from "../synthesis/distill.ts";
 
 /** What a worker does. Everything that goes in and out is plain data; functions are Comlink proxies. */
 export interface WorkerApi {
-  /** Starts the heap and the kernels in it. */
-  start(binary: Binary | undefined): Promise<Binary>;
+  /** Starts the heap and the kernels in it; where somebody listens, each later call is profiled. */
+  start(binary: Binary | undefined, onProfile?: ProfileListener): Promise<Binary>;
   findInputRange: Distiller["findInputRange"];
   /** Pixels of one batch. */
   distill: Distiller["distill"];

@@ -5,6 +5,7 @@ import { predict } from "../evaluate.ts";
 import type { Images } from "../images.ts";
 import type { Graph, QuantizedGraph } from "../ir/graph.ts";
 import { initializeKernels } from "../kernels/heap.ts";
+import { type ProfileListener, profiled } from "../profile.ts";
 import { reconstructBlocks } from "../quantization/sequence.ts";
 import { distillBatch } from "../synthesis/batch.ts";
 import { estimateInputRange } from "../synthesis/estimateRange.ts";
@@ -14,13 +15,17 @@ import { parentEndpoint } from "./runtime.ts";
 
 let images: Images | undefined;
 let model: Graph | QuantizedGraph | undefined;
+let onProfile: ProfileListener | undefined;
 
 const api: WorkerApi = {
-  start: (binary) => initializeKernels(binary ? { binary } : {}),
+  start(binary, listener) {
+    onProfile = listener;
+    return initializeKernels(binary ? { binary } : {});
+  },
   findInputRange: async (graph) => estimateInputRange(graph),
   async distill(graph, settings, batch, onIteration) {
-    const pixels = await distillBatch(graph, settings, batch, async (iteration, loss) =>
-      onIteration(iteration, loss),
+    const pixels = await profiled("synthesis", onProfile, () =>
+      distillBatch(graph, settings, batch, async (iteration, loss) => onIteration(iteration, loss)),
     );
     return transfer(pixels, [pixels.buffer]);
   },
@@ -33,12 +38,14 @@ const api: WorkerApi = {
   async reconstruct(plan, finished, membership, onIteration, onBlock) {
     const collective = join(membership);
     try {
-      await reconstructBlocks(plan, received(), finished, collective, {
-        onIteration: (index, iteration, loss) => onIteration?.(index, iteration, loss),
-        onBlock: (index, result) => onBlock?.(index, result),
-        // Nobody else wants this thread: who stops the work ends the worker.
-        breathe: async () => {},
-      });
+      await profiled("reconstruction", onProfile, () =>
+        reconstructBlocks(plan, received(), finished, collective, {
+          onIteration: (index, iteration, loss) => onIteration?.(index, iteration, loss),
+          onBlock: (index, result) => onBlock?.(index, result),
+          // Nobody else wants this thread: who stops the work ends the worker.
+          breathe: async () => {},
+        }),
+      );
     } finally {
       collective.close();
       images = undefined;
@@ -48,8 +55,9 @@ const api: WorkerApi = {
     model = next;
   },
   async predict(some, batchSize) {
-    if (!model) throw new GenieError("invalid-model", "no model has been sent to this worker");
-    const out = await predict(model, some, { batchSize });
+    const kept = model;
+    if (!kept) throw new GenieError("invalid-model", "no model has been sent to this worker");
+    const out = await profiled("evaluation", onProfile, () => predict(kept, some, { batchSize }));
     return transfer(out, [out.data.buffer as ArrayBuffer]);
   },
 };

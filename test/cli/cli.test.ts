@@ -45,6 +45,45 @@ describe("help", () => {
   });
 });
 
+describe("--profile", () => {
+  it.each(["0", "2"])(
+    "tells by op where the time of each stage went, with %s workers, and changes nothing",
+    async (workers) => {
+      const args = [
+        "quantize",
+        "fashion.onnx",
+        ...tiny,
+        "--iterations",
+        "2",
+        "--workers",
+        workers,
+        "--quiet",
+      ];
+      const plain = await run([...args, "-o", "plain.onnx"], folder);
+      expect([plain.code, plain.stderr]).toEqual([0, ""]);
+      const { code, stderr } = await run([...args, "-o", "profiled.onnx", "--profile"], folder);
+      expect(code).toBe(0);
+      const bytes = await Promise.all(
+        ["plain.onnx", "profiled.onnx"].map((name) => readFile(join(folder, name))),
+      );
+      expect(bytes[1]).toEqual(bytes[0]);
+      const [synthesis, reconstruction] = stderr.trim().split("\n\n");
+      expect(synthesis).toMatch(/^synthesis\nop +calls +seconds +share\n/);
+      expect(reconstruction).toMatch(/^reconstruction\n/);
+      for (const table of [synthesis!, reconstruction!]) {
+        expect(table).toMatch(/^(winograd|conv2d\w*) +\d+ +\d/m);
+        const seconds = table
+          .split("\n")
+          .slice(3)
+          .map((line) => Number(/([\d.]+) +[\d.]+ %$/.exec(line)![1]));
+        const sum = seconds.slice(0, -1).reduce((a, b) => a + b, 0);
+        // Each row is rounded to a hundredth.
+        expect(Math.abs(sum - seconds.at(-1)!)).toBeLessThan(0.005 * seconds.length);
+      }
+    },
+  );
+});
+
 describe("quantize", () => {
   it("writes <model>.w4a4.onnx with no data and tells everything as JSON", async () => {
     const args = ["quantize", "fashion.onnx", ...tiny, "--iterations", "2", "--json"];

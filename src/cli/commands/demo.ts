@@ -23,6 +23,7 @@ import {
   type WorkerFlags,
 } from "../options.ts";
 import { openOutput } from "../output.ts";
+import { createProfileOutput } from "../profile.ts";
 import { createReporter } from "../reporter.ts";
 import { printResult } from "../result.ts";
 import { quantizeOptions } from "./quantize.ts";
@@ -68,7 +69,8 @@ async function runDemo(flags: DemoFlags): Promise<void> {
   const images = normalizeImages(readNpy(pixels!), PIXELS);
   const labels = npyNumbers(readNpy(classes!));
   const reporter = createReporter(flags);
-  const session = await openSession(sessionOptions(flags));
+  const profile = createProfileOutput(flags);
+  const session = await openSession({ ...sessionOptions(flags), onProfile: profile.onProfile });
   try {
     const { before, after, result } = await interruptible(async (signal) => {
       const work = { onProgress: reporter.onProgress, onNote: reporter.note, signal };
@@ -115,6 +117,7 @@ async function runDemo(flags: DemoFlags): Promise<void> {
         ].join("\n"),
       flags,
     );
+    profile.print();
   } finally {
     session.close();
     reporter.close();

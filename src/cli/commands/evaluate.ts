@@ -20,6 +20,7 @@ import {
   sessionOptions,
   type WorkerFlags,
 } from "../options.ts";
+import { createProfileOutput } from "../profile.ts";
 import { createReporter } from "../reporter.ts";
 import { printResult } from "../result.ts";
 
@@ -59,6 +60,7 @@ export function addEvaluate(program: Command): void {
 
 async function runEvaluate(model: string, flags: EvaluateFlags): Promise<void> {
   const reporter = createReporter(flags);
+  const profile = createProfileOutput(flags);
   const graph = await readModel(model, flags.inputShape);
   const images = await readImages(flags.images, graph, {
     ...imageOptions(flags),
@@ -71,6 +73,7 @@ async function runEvaluate(model: string, flags: EvaluateFlags): Promise<void> {
     const { top1, top5, count } = await interruptible((signal) =>
       evaluate(graph, images, labels, {
         ...sessionOptions(flags),
+        onProfile: profile.onProfile,
         onProgress: reporter.onProgress,
         onNote: reporter.note,
         signal,
@@ -83,6 +86,7 @@ async function runEvaluate(model: string, flags: EvaluateFlags): Promise<void> {
       () => `top-1 ${formatShare(top1)}, top-5 ${formatShare(top5)} of ${count} images`,
       flags,
     );
+    profile.print();
   } finally {
     reporter.close();
   }

@@ -30,6 +30,7 @@ import {
   type WorkerFlags,
 } from "../options.ts";
 import { stem } from "../output.ts";
+import { createProfileOutput } from "../profile.ts";
 import { createReporter } from "../reporter.ts";
 import { printResult } from "../result.ts";
 import { addResumeFlags, explainResume, openRunFolder, type ResumeFlags } from "../resume.ts";
@@ -120,6 +121,7 @@ async function runQuantize(model: string, flags: QuantizeFlags): Promise<void> {
   const output = await openModelOutput(format, flags.output, name, inputs);
   const checkpoint = await openRunFolder(output.path, flags);
   const reporter = createReporter(flags);
+  const profile = createProfileOutput(flags);
   const graph = await readModel(model, flags.inputShape);
   output.check(graph);
   const images = data
@@ -133,6 +135,7 @@ async function runQuantize(model: string, flags: QuantizeFlags): Promise<void> {
       quantize(graph, {
         ...options,
         ...sessionOptions(flags),
+        onProfile: profile.onProfile,
         onProgress: reporter.onProgress,
         onNote: reporter.note,
         signal,
@@ -174,6 +177,7 @@ async function runQuantize(model: string, flags: QuantizeFlags): Promise<void> {
         ].join("\n"),
       flags,
     );
+    profile.print();
   } catch (error) {
     reporter.close();
     throw explainResume(error, checkpoint);

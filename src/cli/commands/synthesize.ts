@@ -26,6 +26,7 @@ import {
   type WorkerFlags,
 } from "../options.ts";
 import { openOutput, stem } from "../output.ts";
+import { createProfileOutput } from "../profile.ts";
 import { createReporter } from "../reporter.ts";
 import { printResult } from "../result.ts";
 import { createCollector, synthesisOptions, writeImages } from "../synthetic.ts";
@@ -86,6 +87,7 @@ async function runSynthesize(model: string, flags: SynthesizeFlags & { iteration
   const sheet = await openOutput(`${output.replace(/\.npy$/, "")}.png`, [model]);
   const graph = await readModel(model, flags.inputShape);
   const reporter = createReporter(flags);
+  const profile = createProfileOutput(flags);
   const collector = createCollector();
   const started = performance.now();
   const write = (images: Images) =>
@@ -105,6 +107,7 @@ async function runSynthesize(model: string, flags: SynthesizeFlags & { iteration
         },
         onBatch: collector.onBatch,
         ...sessionOptions(flags),
+        onProfile: profile.onProfile,
         onNote: reporter.note,
         signal,
       }),
@@ -132,6 +135,7 @@ async function runSynthesize(model: string, flags: SynthesizeFlags & { iteration
         `wrote ${sheet.path}: look at it`,
       flags,
     );
+    profile.print();
   } catch (error) {
     reporter.close();
     if (!(error instanceof GenieError) || error.code !== "aborted") throw error;
