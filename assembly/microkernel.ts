@@ -18,7 +18,7 @@ export const TILE_ROWS: i32 = 4;
 
 /**
  * Where A's elements k = 0, 1, … of a row lie, from the row's base address: `outer` segments, `outerStride` bytes
- * apart, each of `inner` segments, `innerStride` bytes apart, each of `run` elements, `step` bytes apart.
+ * apart, each of `inner` segments, `innerStride` bytes apart, each of `run` ≥ 1 elements, `step` bytes apart.
  */
 @unmanaged
 export class Walk {
@@ -77,7 +77,8 @@ export function tile4x8(rows: usize, a: usize, walk: Walk, b: usize, c: usize, a
   const outerSkip = walk.outerStride - <usize>inner * walk.innerStride;
   for (let o = walk.outer; o > 0; o--) {
     for (let i = inner; i > 0; i--) {
-      for (let k = run; k > 0; k--) {
+      const end = b + <usize>run * TILE_COLUMNS * 4;
+      do {
         const b0 = v128.load(b);
         const b1 = v128.load(b, 16);
         let x = v128.load32_splat(a0);
@@ -97,7 +98,7 @@ export function tile4x8(rows: usize, a: usize, walk: Walk, b: usize, c: usize, a
         a2 += step;
         a3 += step;
         b += 32;
-      }
+      } while (b < end);
       a0 += innerSkip;
       a1 += innerSkip;
       a2 += innerSkip;

@@ -1,6 +1,9 @@
 /** Moving data to where and how micro-kernels read it. */
 import { TILE_COLUMNS } from "./microkernel";
 
+/** Contiguous rows that are packed to their ends before the next ones: what a prefetcher brings of them is still there. */
+const PACKED_ROWS: i32 = 8;
+
 /**
  * panel[k][j] = b[k, j] for k < depth and j < columns ≤ 8, and 0 for the columns above.
  *
@@ -18,10 +21,17 @@ export function packPanels(b: usize, kStride: usize, jStride: usize, depth: i32,
   const panel = <usize>depth * TILE_COLUMNS * 4;
   let column = 0;
   if (jStride == 4) {
-    for (; column + 4 * TILE_COLUMNS <= columns; column += 4 * TILE_COLUMNS) {
-      packFourPanels(b + <usize>column * 4, kStride, depth, panels, panel);
-      panels += 4 * panel;
+    column = columns & ~(4 * TILE_COLUMNS - 1);
+    for (let k = 0; k < depth; k += PACKED_ROWS) {
+      const count = min(PACKED_ROWS, depth - k);
+      const from = b + <usize>k * kStride;
+      let to = panels + <usize>k * TILE_COLUMNS * 4;
+      for (let at = 0; at < column; at += 4 * TILE_COLUMNS) {
+        packFourPanels(from + <usize>at * 4, kStride, count, to, panel);
+        to += 4 * panel;
+      }
     }
+    panels += <usize>(column / TILE_COLUMNS) * panel;
   }
   for (; column < columns; column += TILE_COLUMNS) {
     packPanel(b + <usize>column * jStride, kStride, jStride, depth, min(TILE_COLUMNS, columns - column), panels);
