@@ -12,7 +12,7 @@ import { packPanel, packPanels } from "./packing";
 import { EDGE_BYTES, multiplyRows, packedBytes, panelBytes, rowTableBytes, setRow } from "./tiles";
 import { leavesPixelsOut, Phase, PHASE_BYTES, setPhasePixels, setPhaseTaps } from "./phases";
 import {
-  forwardWindow, inputGradientWindow, openWindow, paddedBytes, stripPixels, Window, WINDOW_STRUCT_BYTES,
+  forwardWindow, inputGradientWindow, openWindow, paddedBytes, stripPixels, touchWindow, Window, WINDOW_STRUCT_BYTES,
 } from "./windows";
 
 /** What every call keeps at the beginning of its scratch, in this order: Window, Walk, edge tile, two Phases. */
@@ -113,6 +113,7 @@ export function conv2d(
     for (let row = 0; row < oh; row += window.stripRows) {
       const count = min(window.stripRows, oh - row);
       const a = openWindow(window, image, images, row, count);
+      touchWindow(window, a, images, count);
       setTaps(walk, window, kh, kw, dh, dw, groupC);
       // Strips of as many rows have the same table, or the beginning of it.
       if (count != tableRows) {
@@ -205,6 +206,7 @@ export function conv2dInputGradient(
     for (let row = 0; row < window.rows.grid; row += window.stripRows) {
       const count = min(window.stripRows, window.rows.grid - row);
       const base = openWindow(window, image, images, row, count);
+      touchWindow(window, base, images, count);
       let panels = packed;
       for (let phaseH = 0; phaseH < sh; phaseH++) {
         if (!setPhaseTaps(vertical, phaseH, kh, sh, dh)) continue;

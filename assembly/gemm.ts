@@ -1,6 +1,6 @@
 /** Operator: matrix product with either operand transposed. */
 import { setRun, TILE_COLUMNS, Walk, WALK_BYTES } from "./microkernel";
-import { packPanels, touch } from "./packing";
+import { packPanels, touchRows } from "./packing";
 import { EDGE_BYTES, multiplyRows, packedBytes, panelBytes, rowTableBytes, setRow } from "./tiles";
 
 /** Panels of B of this depth take 32 KB, and with the four rows of A that pass they just stay in an L1 of 48 KB. */
@@ -12,8 +12,6 @@ const LEAST_COLUMNS: i32 = 128;
 const ROW_BYTES: i32 = 256 << 10;
 const LEAST_ROWS: i32 = 64;
 const MOST_ROWS: i32 = 1024;
-/** From this depth on, rows of A are read in order once before four at a time; shorter ones are nearly in order anyway. */
-const TOUCHED_DEPTH: i32 = 96;
 
 /** Near-equal blocks, a multiple of `unit` (a power of two), instead of a small last one. */
 function evenBlock(size: i32, limit: i32, unit: i32): i32 {
@@ -81,8 +79,7 @@ export function matMul(
           const aRow = <usize>k * 4;
           for (let i = 0; i < count; i++) setRow(rows, i, <usize>i * aRow, <usize>i * cRow);
           const source = a + <usize>row * aRow + <usize>from * 4;
-          // Four rows at a time are streams that end before a prefetcher follows them.
-          if (depth == k && depth >= TOUCHED_DEPTH) touch(source, <usize>count * aRow);
+          if (depth == k) touchRows(source, aRow, count);
           multiplyRows(rows, count, source, walk, packedB, depth, target, columns, from > 0, edge);
         }
       }

@@ -3,6 +3,8 @@ import { TILE_COLUMNS } from "./microkernel";
 
 /** Contiguous rows that are packed to their ends before the next ones: what a prefetcher brings of them is still there. */
 const PACKED_ROWS: i32 = 8;
+/** From this length on, touching rows pays. */
+const TOUCHED_BYTES: usize = 384;
 
 /**
  * panel[k][j] = b[k, j] for k < depth and j < columns ≤ 8, and 0 for the columns above.
@@ -126,4 +128,12 @@ export function touch(from: usize, bytes: usize): i32 {
   let any = 0;
   for (let at: usize = 0; at < bytes; at += 64) any |= load<i32>(from + at);
   return any;
+}
+
+/**
+ * Reads, once and in order, rows that follow each other: what then takes four of them at a time are streams that end
+ * before a prefetcher follows them. Short rows are nearly in order anyway.
+ */
+export function touchRows(from: usize, rowBytes: usize, count: i32): void {
+  if (rowBytes >= TOUCHED_BYTES) touch(from, rowBytes * <usize>count);
 }

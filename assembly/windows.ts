@@ -3,7 +3,7 @@
  * images, and the window of the source that these pixels read, with its border of zeros.
  */
 import { fill } from "./fill";
-import { copyFloats } from "./packing";
+import { copyFloats, touchRows } from "./packing";
 import { gridSize } from "./phases";
 
 /** Most bytes of a strip's window: half of a common L2, where it stays while all filters pass. */
@@ -174,4 +174,14 @@ export function openWindow(window: Window, image: i32, images: i32, row: i32, co
     }
   }
   return window.padded;
+}
+
+/** Touches the window opened at `from`, of which all pixels are read; putting together one with a border has done so. */
+export function touchWindow(window: Window, from: usize, images: i32, count: i32): void {
+  const rows = window.rows;
+  const columns = window.columns;
+  if (window.isPadded || rows.step > 1 || columns.step > 1) return;
+  // More than one image are whole ones, without a gap.
+  const before = images * extent(rows, count) - 1;
+  touchRows(from, window.pixelBytes, before * columns.size + extent(columns, columns.grid));
 }
