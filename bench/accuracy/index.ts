@@ -5,10 +5,11 @@
  *     [--images N] [--synthesis-iterations N] [--iterations N] [--limit N] [--workers N] [--json FILE]
  *     [--document FILE.md] [--tables-only]
  *
- * Methods: float, nearest (zero-shot images, step sizes searched, nothing learned), adaround (zero-shot images, step
- * sizes frozen), uncorrected (zero-shot images, biases as they were), zero-shot, few-shot, and the ablations of synthesis generator, pixels, no-swing, generator-no-swing,
- * pixels-no-swing. Rows that FILE holds already are not computed again, so a stopped run goes on. Synthetic images are
- * kept in build/bench/. The tables go into the document's places for them. Rows of a --limit want a FILE of their own.
+ * Methods: float, nearest (zero-shot images, step sizes searched, nothing learned), zero-shot, few-shot; adaround
+ * (zero-shot, step sizes frozen) and published (zero-shot, neither biases corrected nor channels equalized); and the
+ * ablations of synthesis generator, pixels, no-swing, generator-no-swing, pixels-no-swing. Rows that FILE holds
+ * already are not computed again, so a stopped run goes on. Synthetic images are kept in build/bench/. The tables go
+ * into the document's places for them. Rows of a --limit want a FILE of their own.
  */
 import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
@@ -86,14 +87,15 @@ for (const name of flags["tables-only"] ? [] : flags.model) {
           const images =
             method === "few-shot" ? await model.calibration() : await synthetic(name, method, graph, options);
           const learnStepSize = method !== "adaround";
-          const correctBias = method !== "nearest" && method !== "uncorrected";
+          const isExtended = method !== "nearest" && method !== "published";
           const settings = {
             weightBits,
             activationBits,
             iterations: steps,
             seed,
             learnStepSize,
-            correctBias,
+            correctBias: isExtended,
+            equalize: isExtended,
           };
           return judge((await session.reconstruct(graph, images, settings)).model);
         });

@@ -58,15 +58,15 @@ const TABLES: Readonly<Record<string, { needs: string[]; columns: Column[] }>> =
     ],
   },
   rounding: {
-    needs: ["adaround", "uncorrected"],
+    needs: ["adaround", "published"],
     columns: [
       MODEL,
       BITS,
       BUDGET,
       of("nearest", "nearest"),
       of("AdaRound (steps frozen)", "adaround"),
-      of("GENIE-M as published", "uncorrected"),
-      of("GENIE-M, biases corrected", "zero-shot"),
+      of("GENIE-M as published", "published"),
+      of("GENIE-M, corrected and equalized", "zero-shot"),
     ],
   },
   synthesis: {
