@@ -1,6 +1,6 @@
 /** A bias for every layer, so that each can be corrected alone. */
 import type { Graph } from "./graph.ts";
-import { consumersOf, freshName, isLayer, valueNames } from "./rewrite.ts";
+import { consumersOf, freshName, isLayer, outputChannels, valueNames } from "./rewrite.ts";
 
 /** The same function, every layer with a bias [O] that nothing else reads: zeros where it had none. */
 export function ownBiases(graph: Graph): Graph {
@@ -12,8 +12,7 @@ export function ownBiases(graph: Graph): Graph {
     const [x, filterName, biasName] = node.inputs as [string, string, string?];
     const isOwn = biasName !== undefined && consumers.get(biasName)!.length === 1;
     if (isOwn && !graph.outputs.includes(biasName)) return node;
-    const { shape } = graph.constants.get(filterName)!;
-    const outputs = node.op === "depthwiseConv2d" ? shape[2]! * shape[3]! : shape.at(-1)!;
+    const outputs = outputChannels(node, graph.constants.get(filterName)!);
     const own = freshName(taken, `${node.name}/bias`);
     const data =
       biasName === undefined ? new Float32Array(outputs) : graph.constants.get(biasName)!.data.slice();

@@ -1,9 +1,15 @@
 /** Small steps that every graph rewrite is made of. None of them changes its argument. */
-import type { Graph, LayerNode, Node } from "./graph.ts";
+import type { Constant, Graph, LayerNode, Node } from "./graph.ts";
 
 /** Whether a node has weights that GENIE quantizes. */
 export function isLayer(node: Node): node is LayerNode {
   return node.op === "conv2d" || node.op === "depthwiseConv2d" || node.op === "dense";
+}
+
+/** Output channels of a layer's filter: its last axis; for a depthwise filter [kH, kW, C, M] C·M. */
+export function outputChannels(layer: LayerNode, filter: Constant): number {
+  const [last, inner] = [filter.shape.at(-1)!, filter.shape.at(-2)!];
+  return layer.op === "depthwiseConv2d" ? inner * last : last;
 }
 
 /** The nodes that read each value, once for every input slot that names it; values nobody reads are absent. */

@@ -3,7 +3,8 @@ import { upToLastBatchNorm } from "../ir/batchNorms.ts";
 import { blockGraph, findBlocks } from "../ir/blocks.ts";
 import { foldBatchNorm } from "../ir/foldBatchNorm.ts";
 import type { Graph } from "../ir/graph.ts";
-import { isLayer } from "../ir/rewrite.ts";
+import { isLayer, outputChannels } from "../ir/rewrite.ts";
+import { samplesOf } from "../quantization/biases.ts";
 import { generatorWidths } from "../synthesis/generator.ts";
 import { inputLayout, isVector } from "../synthesis/inputLayout.ts";
 import type { SynthesisSettings } from "../synthesis/options.ts";
@@ -115,7 +116,8 @@ export interface ReconstructionSize {
 
 /**
  * Bytes of one member's heap at its highest while blocks are reconstructed: over blocks, the most of training
- * (constants + 5·filters + tape), and of running `slabSize` images through it.
+ * (constants + 5·filters + tape), of running `slabSize` images through it, and of correcting its biases; before them
+ * `slabSize` images run through the whole network, for equalization.
  */
 export function reconstructionBytes(graph: Graph, { batchSize, slabSize }: ReconstructionSize): number {
   const folded = foldBatchNorm(graph);
@@ -128,9 +130,24 @@ export function reconstructionBytes(graph: Graph, { batchSize, slabSize }: Recon
     const run = new Ledger();
     run.tensor(unit + constantBytes(part));
     runOnce(run, part, slabSize, true);
-    return Math.max(ledger.peak, run.peak);
+    return Math.max(ledger.peak, run.peak, unit + biasBytes(part));
   });
-  return heapFor(Math.max(0, ...peaks), folded);
+  const whole = new Ledger();
+  whole.tensor(constantBytes(folded));
+  runOnce(whole, folded, slabSize, false);
+  return heapFor(Math.max(whole.peak, ...peaks), folded);
+}
+
+/** Two samples of the widest layer's outputs, and one of them shifted. */
+function biasBytes(graph: Graph): number {
+  const widest = Math.max(
+    0,
+    ...graph.nodes.filter(isLayer).map((layer) => {
+      const channels = outputChannels(layer, graph.constants.get(layer.inputs[1]!)!);
+      return samplesOf(channels) * channels;
+    }),
+  );
+  return 3 * FLOAT_BYTES * widest;
 }
 
 function trainBlock(ledger: Ledger, graph: Graph, batchSize: number, isQuantizedInput: boolean): void {

@@ -13,6 +13,9 @@ import { type BlockQuantization, floatForward, type Slabs } from "./quantizedBlo
 /** Positions (of all images together) that a mean is taken over: its error is under a hundredth of the spread. */
 const SAMPLES = 2 ** 14;
 
+/** Fewer where channels are many: 32 MiB. */
+const SAMPLE_VALUES = 2 ** 23;
+
 /** Secant steps; where the activation is piecewise linear, half of them leave nothing to do. */
 const STEPS = 8;
 
@@ -56,6 +59,11 @@ export async function correctBiases(
   return corrected;
 }
 
+/** Positions at most that are sampled of a layer with `channels` outputs. */
+export function samplesOf(channels: number): number {
+  return Math.min(SAMPLES, Math.ceil(SAMPLE_VALUES / channels));
+}
+
 /** Some rows of what the layer gives before its activation: [samples, C]. */
 async function sampleBefore(graph: Graph, layer: LayerNode, images: Images, slabs: Slabs): Promise<Images> {
   const nodes = graph.nodes.map((node) => {
@@ -72,7 +80,7 @@ async function sampleBefore(graph: Graph, layer: LayerNode, images: Images, slab
     const { shape, data } = await floatForward(part, some, slabs);
     channels = shape.at(-1)!;
     const available = data.length / channels;
-    const wanted = Math.min(available, Math.ceil((SAMPLES * some.shape[0]!) / count));
+    const wanted = Math.min(available, Math.ceil((samplesOf(channels) * some.shape[0]!) / count));
     for (let i = 0; i < wanted; i++) {
       const row = Math.floor((i * available) / wanted);
       rows.push(data.slice(row * channels, (row + 1) * channels));

@@ -8,13 +8,13 @@ import type { Images } from "../images.ts";
 import type { BitAssignment } from "../ir/bits.ts";
 import { type Block, blockGraph } from "../ir/blocks.ts";
 import { type Graph, type QuantizedGraph, quantRange } from "../ir/graph.ts";
-import { isLayer } from "../ir/rewrite.ts";
+import { isLayer, outputChannels } from "../ir/rewrite.ts";
 import { quantizeDequantize } from "../kernels/fakequant.ts";
 import { searchActivationScale } from "../kernels/scalesearch.ts";
 import { type ActivationQuantizer, type ActivationRange, createActivationQuantizer } from "./activations.ts";
 import type { ReconstructionSettings } from "./options.ts";
 import type { BlockQuantization } from "./quantizedBlock.ts";
-import { createWeightQuantizer, outputChannels, type WeightQuantizer } from "./weights.ts";
+import { createWeightQuantizer, type WeightQuantizer } from "./weights.ts";
 
 /** Images that the first activation step sizes are searched on. */
 const CALIBRATION_IMAGES = 64;

@@ -1,7 +1,7 @@
 /** GENIE-M's weight quantizer: step size and rounding learned together (GENIE, section 4). */
 import { keep, type Tensor, tensor, tensor1d, tidy } from "@tensorflow/tfjs-core";
 import { download } from "../engine/feeds.ts";
-import type { Constant, LayerNode, QuantizedTensor } from "../ir/graph.ts";
+import type { Constant, QuantizedTensor } from "../ir/graph.ts";
 import { view } from "../kernels/heap.ts";
 import { hardRound, initialLogits, softRound } from "../kernels/rounding.ts";
 import { searchWeightScale } from "../kernels/scalesearch.ts";
@@ -17,12 +17,6 @@ export interface WeightQuantizer {
   /** ŵ as integers, with the bits that V ≥ 0 decides. */
   harden(): QuantizedTensor;
   dispose(): void;
-}
-
-/** Output channels of a layer's filter: its last axis; for a depthwise filter [kH, kW, C, M] C·M. */
-export function outputChannels(layer: LayerNode, filter: Constant): number {
-  const [last, inner] = [filter.shape.at(-1)!, filter.shape.at(-2)!];
-  return layer.op === "depthwiseConv2d" ? inner * last : last;
 }
 
 /**

@@ -25,7 +25,10 @@ export function createProfileReport(): ProfileReport {
     },
     text: () =>
       [...stages]
-        .map(([stage, { seconds, ops }]) => `${stage}\n${tableOf(seconds, [...ops.values()])}\n`)
+        .map(
+          ([stage, { seconds, ops }]) =>
+            `${stage}, all threads together\n${tableOf(seconds, [...ops.values()])}\n`,
+        )
         .join("\n"),
   };
 }

@@ -22,7 +22,7 @@ const api: WorkerApi = {
     onProfile = listener;
     return initializeKernels(binary ? { binary } : {});
   },
-  findInputRange: async (graph) => estimateInputRange(graph),
+  findInputRange: (graph) => profiled("synthesis", onProfile, async () => estimateInputRange(graph)),
   async distill(graph, settings, batch, onIteration) {
     const pixels = await profiled("synthesis", onProfile, () =>
       distillBatch(graph, settings, batch, async (iteration, loss) => onIteration(iteration, loss)),

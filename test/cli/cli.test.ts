@@ -68,8 +68,8 @@ describe("--profile", () => {
       );
       expect(bytes[1]).toEqual(bytes[0]);
       const [synthesis, reconstruction] = stderr.trim().split("\n\n");
-      expect(synthesis).toMatch(/^synthesis\nop +calls +seconds +share\n/);
-      expect(reconstruction).toMatch(/^reconstruction\n/);
+      expect(synthesis).toMatch(/^synthesis, all threads together\nop +calls +seconds +share\n/);
+      expect(reconstruction).toMatch(/^reconstruction, all threads together\n/);
       for (const table of [synthesis!, reconstruction!]) {
         expect(table).toMatch(/^(winograd|conv2d\w*) +\d+ +\d/m);
         const seconds = table

@@ -16,7 +16,7 @@ describe("profile report", () => {
     const [synthesis, reconstruction] = text().trimEnd().split("\n\n");
     const cells = synthesis!.split("\n").map((line) => line.split(/ {2,}/));
     expect(cells).toEqual([
-      ["synthesis"],
+      ["synthesis, all threads together"],
       ["op", "calls", "seconds", "share"],
       cells[2],
       ["conv2d", "7", "4.50", "45.00 %"],
@@ -25,7 +25,7 @@ describe("profile report", () => {
       ["JavaScript, waiting", "4.97", "49.70 %"],
       ["all, 10 s", "10.00", "100.00 %"],
     ]);
-    expect(reconstruction).toMatch(/^reconstruction\n/);
+    expect(reconstruction).toMatch(/^reconstruction, all threads together\n/);
   });
 
   it("is empty without a profile", () => {
