@@ -1,6 +1,5 @@
 /** The backward pass of an op apart from its forward pass. */
 import { engine, type Tensor, tidy } from "@tensorflow/tfjs-core";
-import { KERNEL_PREFIX } from "../src/kernels/define.ts";
 
 /** Gradient by input name, lazy, as the op registered it. */
 export type Backward = (dys: Tensor[]) => Record<string, () => Tensor>;
@@ -12,7 +11,7 @@ export interface Recorded {
 }
 
 /**
- * Runs `op` once under tfjs's tape and takes from there the gradient function of the first of our kernels that ran.
+ * Runs `op` once under tfjs's tape and takes from there the gradient function of the first op that ran.
  *
  * @param inputs What the tape is to differentiate by.
  */
@@ -21,8 +20,7 @@ export function record(op: () => Tensor, inputs: Tensor[]): Recorded {
   tidy(() => {
     engine().gradients(() => {
       const y = op();
-      // tfjs records the clones it saves, too.
-      const node = engine().state.activeTape.find(({ kernelName }) => kernelName.startsWith(KERNEL_PREFIX))!;
+      const node = engine().state.activeTape[0]!;
       const saved = node.saved ?? [];
       // The tape disposes what it saved for this node as soon as this gradient is computed: leave it nothing.
       node.saved = [];

@@ -1,9 +1,10 @@
 /** Minimizing a loss over tensors: gradients from tfjs's tape, updates by our Adam kernel, in place. */
-import { engine, keep, type Tensor, tidy } from "@tensorflow/tfjs-core";
+import { keep, type Tensor } from "@tensorflow/tfjs-core";
 import { adamState, adamUpdate } from "../kernels/adam.ts";
 import { view } from "../kernels/heap.ts";
 import { alone, type Collective } from "./collective.ts";
 import { disposeAll } from "./feeds.ts";
+import { gradients } from "./gradients.ts";
 import type { Schedule } from "./schedules.ts";
 
 /** Parameters that share a learning-rate schedule. */
@@ -52,7 +53,7 @@ export function adam(groups: ParameterGroup[], collective: Collective = alone): 
   };
   return {
     async step(loss) {
-      const { value, grads } = tidy(() => engine().gradients(loss, parameters));
+      const { value, gradients: grads } = gradients(loss, parameters);
       const total = view(value).slice();
       try {
         if (collective.size > 1) await collective.sum([total, ...grads.map(view)]);

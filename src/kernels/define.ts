@@ -1,25 +1,16 @@
 /** How a kernel becomes a differentiable operation on tfjs's tape. */
-import {
-  engine,
-  type KernelConfig,
-  type NamedTensorMap,
-  registerGradient,
-  registerKernel,
-  type Tensor,
-} from "@tensorflow/tfjs-core";
+import { engine, type NamedTensorMap, type Tensor, zeros } from "@tensorflow/tfjs-core";
+import { share } from "./heap.ts";
 
-/** What our kernels' names in tfjs's registry begin with. */
-export const KERNEL_PREFIX = "Genie";
-
-/** Gradient by input name. Lazy: tfjs calls only those that some variable needs. */
+/** Gradient by input name, each a tensor of its own. Lazy: only those are called that some variable needs. */
 export type InputGradients = Record<string, () => Tensor>;
 
 export interface OpDefinition<Inputs extends NamedTensorMap, Attributes> {
-  /** Unique among all kernels registered for the wasm backend. */
+  /** What it is called on the tape. */
   name: string;
   forward(inputs: Inputs, attributes: Attributes): Tensor | Tensor[];
-  gradient?: {
-    /** Inputs that `backward` reads; they stay alive until the tape is gone. */
+  gradient: {
+    /** Inputs that `backward` reads; they stay alive until it is done. */
     savedInputs?: (keyof Inputs & string)[];
     /** For each output, whether `backward` reads it. */
     savedOutputs?: boolean[];
@@ -29,29 +20,49 @@ export interface OpDefinition<Inputs extends NamedTensorMap, Attributes> {
 }
 
 /**
- * Registers `definition` with tfjs's wasm backend and returns the function that runs it: on the tape when a
- * gradient is being recorded, as a plain call otherwise. The result is always an array of the op's outputs.
+ * The function that runs the op: on the tape when a gradient is being recorded, as a plain call otherwise. Its result
+ * is always an array of the op's outputs.
+ *
+ * It writes on the tape itself. tfjs's `runKernel` would run a kernel of its own for every tensor that is saved, and
+ * put that on the tape as well.
  */
-export function defineOp<Inputs extends NamedTensorMap, Attributes extends object>(
-  definition: OpDefinition<Inputs, Attributes>,
-): (inputs: Inputs, attributes: Attributes) => Tensor[] {
-  const kernelName = `${KERNEL_PREFIX}${definition.name}`;
-  registerKernel({
-    kernelName,
-    backendName: "wasm",
-    kernelFunc: ({ inputs, attrs }) => definition.forward(inputs as Inputs, attrs as Attributes),
-  } as KernelConfig);
-  if (definition.gradient) {
-    const { savedInputs = [], savedOutputs = [], backward } = definition.gradient;
-    registerGradient({
-      kernelName,
-      inputsToSave: savedInputs,
-      outputsToSave: savedOutputs,
-      gradFunc: (dy, saved, attrs) => backward(Array.isArray(dy) ? dy : [dy], saved, attrs as Attributes),
-    });
-  }
+export function defineOp<Inputs extends NamedTensorMap, Attributes extends object>({
+  name,
+  forward,
+  gradient: { savedInputs = [], savedOutputs = [], backward },
+}: OpDefinition<Inputs, Attributes>): (inputs: Inputs, attributes: Attributes) => Tensor[] {
   return (inputs, attributes) => {
-    const out = engine().runKernel(kernelName, inputs, attributes as never) as Tensor | Tensor[];
-    return Array.isArray(out) ? out : [out];
+    const runtime = engine();
+    const { state } = runtime;
+    const isRecorded = runtime.isTapeOn();
+    // What the op is made of is not recorded: the op's own gradient stands for it.
+    state.kernelDepth++;
+    try {
+      const out = forward(inputs, attributes);
+      const outputs = Array.isArray(out) ? out : [out];
+      if (isRecorded) {
+        const read = [
+          ...savedInputs.map((input) => inputs[input]!),
+          ...outputs.filter((_, index) => savedOutputs[index]),
+        ];
+        const saved = read.map((tensor) => runtime.keep(share(tensor)));
+        state.activeTape.push({
+          id: state.nextTapeNodeId++,
+          kernelName: name,
+          inputs,
+          outputs,
+          saved,
+          gradient: (dys) =>
+            backward(
+              dys.map((dy, index) => dy ?? zeros(outputs[index]!.shape)),
+              saved,
+              attributes,
+            ),
+        });
+      }
+      return outputs;
+    } finally {
+      state.kernelDepth--;
+    }
   };
 }

@@ -9,7 +9,7 @@ import {
 import type { Activation } from "../ir/graph.ts";
 import { type ActivationCode, activationCode, isIdentity, isKnownByOutput } from "./activation.ts";
 import { defineOp } from "./define.ts";
-import { address, emptyTensor, kernels } from "./heap.ts";
+import { address, emptyTensor, isShared, kernels } from "./heap.ts";
 import { reshape } from "./layout.ts";
 import { groupedScaleShift, scaleShift } from "./normalize.ts";
 import { once } from "./rows.ts";
@@ -65,6 +65,15 @@ export function add(a: Tensor, b: Tensor, activation?: Activation): Tensor {
     ? addLinear({ a, b }, { code: activationCode(undefined) })[0]!
     : broadcastAdd(a, b);
   return scaleShift(sum, null, null, activation);
+}
+
+/** a + b in the memory of one of them, where no other tensor is on it; both are used up. Shapes equal. */
+export function addInPlace(a: Tensor, b: Tensor): Tensor {
+  const target = [a, b].find((tensor) => !isShared(tensor)) ?? emptyTensor(a.shape);
+  const { kind, p0, p1 } = activationCode(undefined);
+  kernels().addArrays(address(a), address(b), address(target), a.size, kind, p0, p1);
+  for (const tensor of [a, b]) if (tensor !== target) tensor.dispose();
+  return target;
 }
 
 const multiplySame = defineOp<Pair, object>({

@@ -144,6 +144,17 @@ export function scratch(bytes: number): number {
   return ((arena.address + 15) & ~15) >>> 0;
 }
 
+/** Another tensor on the same memory, which is free when both are disposed of. Not recorded on a tape. */
+export function share({ dataId, shape, dtype }: Tensor): Tensor {
+  started().backend.incRef(dataId);
+  return engine().makeTensorFromTensorInfo({ dataId, shape, dtype });
+}
+
+/** Whether another tensor is on the same memory. */
+export function isShared({ dataId }: TensorInfo): boolean {
+  return started().backend.refCount(dataId) > 1;
+}
+
 /** Size of the whole linear memory in bytes; it only ever grows. */
 export function heapBytes(): number {
   return started().module.asm.memory.buffer.byteLength;

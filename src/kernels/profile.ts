@@ -1,6 +1,5 @@
 /** Where the time goes: timers around every kernel, ours and tfjs's, for as long as one asks. */
 import { getKernelsForBackend } from "@tensorflow/tfjs-core";
-import { KERNEL_PREFIX } from "./define.ts";
 import { type Kernels, replaceKernels } from "./heap.ts";
 
 export interface KernelTime {
@@ -52,10 +51,7 @@ export function startProfile(now: () => number = () => performance.now()): Profi
         Object.entries(kernels).map(([name, call]) => [name, timed(name, call as Call, false)]),
       ) as unknown as Kernels,
   );
-  // Our ops are kernels of tfjs too, which do nothing but call ours.
-  const theirs = getKernelsForBackend("wasm").filter(
-    ({ kernelName }) => !kernelName.startsWith(KERNEL_PREFIX),
-  );
+  const theirs = getKernelsForBackend("wasm");
   const former = theirs.map(({ kernelFunc }) => kernelFunc);
   for (const config of theirs) config.kernelFunc = timed(config.kernelName, config.kernelFunc, true);
   return {

@@ -1,11 +1,12 @@
 /** From the bytes of tensors to the bytes of a WebAssembly heap. */
 import type { Graph } from "../ir/graph.ts";
+import { isLayer } from "../ir/rewrite.ts";
 import { inferShapes } from "../ir/shapes.ts";
 import { FLOAT_BYTES } from "./footprint.ts";
 
-/** What tfjs's module starts with, and what of it its data and its stack take. */
+/** What tfjs's module starts with, and what of it its data, its stack and its tables take at most. */
 const INITIAL_BYTES = 16 * 2 ** 20;
-const BASE_BYTES = 6 * 2 ** 20;
+const BASE_BYTES = 2 ** 20;
 /** Holes between tensors of different sizes, as a share of them. */
 const FRAGMENTATION = 0.05;
 /** The heap grows by a fifth of itself where less would do, and by no more than 96 MiB. */
@@ -27,13 +28,18 @@ export function heapFor(tensors: number, graph: Graph): number {
   return Math.ceil(Math.max(INITIAL_BYTES, grown));
 }
 
-/** The largest filter as kernels transform and pack it, and a strip of the widest rows. */
+/** The largest filter as kernels transform or pack it, and a strip of the widest rows. */
 function scratchBytes(graph: Graph): number {
-  const largest = [...graph.constants.values()].reduce((most, { data }) => Math.max(most, data.length), 0);
+  const filters = graph.nodes.filter(isLayer).map((layer) => {
+    const { data, shape } = graph.constants.get(layer.inputs[1]!)!;
+    const isWinograd = layer.op === "conv2d" && shape[0] === 3 && shape[1] === 3;
+    return isWinograd ? FILTER_SCRATCH * data.length : data.length;
+  });
+  const largest = Math.max(0, ...filters);
   const rowBytes = [...inferShapes(graph)].map(([name, shape]) =>
     graph.constants.has(name) ? 0 : FLOAT_BYTES * shape.slice(2).reduce((product, size) => product * size, 1),
   );
   // Its input and its output.
   const widest = 2 * Math.max(0, ...(graph.nodes.length > 0 ? rowBytes : []));
-  return FILTER_SCRATCH * FLOAT_BYTES * largest + STRIP_BYTES + WINOGRAD_ROWS * widest;
+  return FLOAT_BYTES * largest + STRIP_BYTES + WINOGRAD_ROWS * widest;
 }

@@ -35,7 +35,7 @@ interface Step extends Effects {
 
 /**
  * Follows allocations as tfjs makes them: in a scope everything lives that is not disposed of; while it records, what
- * ops save lives until all gradients are there, and so does every gradient.
+ * an op saves lives until the gradients of its inputs are there.
  */
 export class Ledger {
   #live = 0;
@@ -84,7 +84,7 @@ export class Ledger {
     for (const { block } of own) this.#release(block);
   }
 
-  /** Runs `forward` on the tape, then backward from its result to all that is learned. */
+  /** Runs `forward` on the tape, then backward from its result to all that is learned, as the engine's `gradients`. */
   gradients(forward: () => Shadow): void {
     const tape: Step[] = [];
     this.#tape = tape;
@@ -93,36 +93,40 @@ export class Ledger {
       result = forward();
     });
     this.#tape = undefined;
-    const made: Block[] = [this.#allocate(result!.bytes)];
-    const gradients = new Map<Shadow, Block>([[result!, made[0]!]]);
-    for (const step of tape.toReversed()) made.push(...this.#backward(step, gradients));
-    for (const { saves = [], savesOutput, output } of tape) {
-      for (const { block } of saves) this.#release(block);
-      if (savesOutput) this.#release(output.block);
+    const gradients = new Map<Shadow, Block>([[result!, this.#allocate(result!.bytes)]]);
+    for (const step of tape.toReversed()) {
+      this.#backward(step, gradients);
+      for (const { block } of step.saves ?? []) this.#release(block);
+      if (step.savesOutput) this.#release(step.output.block);
     }
-    for (const block of made) this.#release(block);
+    for (const block of gradients.values()) this.#release(block);
   }
 
-  /** Gradients of a step's inputs. Where there is one already, it stays alive beside the new one and their sum. */
+  /** Gradients of a step's inputs, in exchange for that of its output. */
   #backward(
     { inputs, output, passesGradient = false, transient = 0 }: Step,
     gradients: Map<Shadow, Block>,
-  ): Block[] {
+  ): void {
     const dy = gradients.get(output);
-    if (!dy) return [];
-    const made: Block[] = [];
-    const add = (bytes: number): Block => {
-      const block = this.#allocate(bytes);
-      made.push(block);
-      return block;
-    };
-    for (const input of inputs) {
-      if (!input.learned) continue;
+    if (!dy) return;
+    const learned = inputs.filter((input) => input.learned);
+    const dxs = learned.map((input) => {
       this.#touch(transient);
-      const dx = passesGradient ? dy : add(input.bytes);
-      gradients.set(input, gradients.has(input) ? add(input.bytes) : dx);
+      return passesGradient ? hold(dy) : this.#allocate(input.bytes);
+    });
+    gradients.delete(output);
+    this.#release(dy);
+    for (const [index, input] of learned.entries()) {
+      const former = gradients.get(input);
+      gradients.set(input, former ? this.#add(former, dxs[index]!) : dxs[index]!);
     }
-    return made;
+  }
+
+  /** Their sum, in the memory of one of them where nobody else holds it. */
+  #add(a: Block, b: Block): Block {
+    const target = [a, b].find(({ holders }) => holders === 1) ?? this.#allocate(a.bytes);
+    for (const block of [a, b]) if (block !== target) this.#release(block);
+    return target;
   }
 
   #allocate(bytes: number): Block {

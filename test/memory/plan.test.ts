@@ -44,7 +44,7 @@ describe("estimates", () => {
     await distillBatch(graph, { ...settings, inputRange }, 0, async () => {});
     const estimate = synthesisBytes(graph, settings);
     expect(estimate).toBeGreaterThanOrEqual(heapBytes());
-    expect(estimate).toBeLessThan(1.6 * heapBytes());
+    expect(estimate).toBeLessThan(1.3 * heapBytes());
   });
 });
 
