@@ -145,9 +145,8 @@ export function scratch(bytes: number): number {
 }
 
 /** Another tensor on the same memory, which is free when both are disposed of. Not recorded on a tape. */
-export function share({ dataId, shape, dtype }: Tensor): Tensor {
-  started().backend.incRef(dataId);
-  return engine().makeTensorFromTensorInfo({ dataId, shape, dtype });
+export function share(tensor: Tensor): Tensor {
+  return engine().makeTensorFromTensorInfo(sameMemory(tensor, started().backend));
 }
 
 /** Whether another tensor is on the same memory. */
@@ -195,17 +194,24 @@ async function startBackend(): Promise<BackendWasm> {
 }
 
 /**
- * tfjs-backend-wasm's Identity copies, and the tape clones every tensor it saves: share the data instead, counted
- * by reference, as the other backends do. Who writes to a tensor in place writes to its clones.
+ * tfjs-backend-wasm's Identity copies, and tfjs's own ops (reshape, clone) run it: share the data instead, as the
+ * other backends do. Who writes to a tensor in place writes to its clones.
  */
 function shareClones(): void {
   unregisterKernel(Identity, "wasm");
-  const share = ({ inputs, backend }: { inputs: { x: TensorInfo }; backend: BackendWasm }): TensorInfo => {
-    const { dataId, shape, dtype } = inputs.x;
-    backend.incRef(dataId);
-    return { dataId, shape, dtype };
-  };
-  registerKernel({ kernelName: Identity, backendName: "wasm", kernelFunc: share as unknown as KernelFunc });
+  const identity = ({ inputs, backend }: { inputs: { x: TensorInfo }; backend: BackendWasm }): TensorInfo =>
+    sameMemory(inputs.x, backend);
+  registerKernel({
+    kernelName: Identity,
+    backendName: "wasm",
+    kernelFunc: identity as unknown as KernelFunc,
+  });
+}
+
+/** What a further tensor on the same memory is made from; the memory is counted as held once more. */
+function sameMemory({ dataId, shape, dtype }: TensorInfo, backend: BackendWasm): TensorInfo {
+  backend.incRef(dataId);
+  return { dataId, shape, dtype };
 }
 
 /** Node's fetch does not read files, so a file becomes a data: URL, which every fetch reads. */
