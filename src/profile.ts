@@ -17,13 +17,13 @@ export interface StageProfile {
   ops: OpTime[];
 }
 
-/** Receives every finished piece of work; their sums are the work of all workers. */
-export type ProfileListener = (profile: StageProfile) => void;
+/** Receives every finished piece of work, which waits for it; their sums are the work of all workers. */
+export type ProfileListener = (profile: StageProfile) => void | Promise<void>;
 
 /** Does `work`, with timers around every kernel if somebody listens; the results are the same. */
 export async function profiled<T>(
   stage: StageProfile["stage"],
-  listener: ((profile: StageProfile) => void | Promise<void>) | undefined,
+  listener: ProfileListener | undefined,
   work: () => Promise<T>,
 ): Promise<T> {
   if (!listener) return work();

@@ -14,8 +14,7 @@ export interface RectifiedLink {
 /** The links whose channels can be scaled: the filters and the bias beside them are read by their layers alone. */
 export function rectifiedLinks(graph: Graph): RectifiedLink[] {
   const consumers = consumersOf(graph);
-  const isOwn = (name: string | undefined): boolean =>
-    name === undefined || (graph.constants.has(name) && consumers.get(name)!.length === 1);
+  const isOwn = (name: string): boolean => graph.constants.has(name) && consumers.get(name)!.length === 1;
   const readerOf = (value: string): LayerNode | undefined => {
     const [reader, ...others] = consumers.get(value) ?? [];
     if (!reader || others.length > 0 || graph.outputs.includes(value)) return undefined;
@@ -27,7 +26,7 @@ export function rectifiedLinks(graph: Graph): RectifiedLink[] {
   return graph.nodes.filter(isLayer).flatMap((from) => {
     const ceiling = ceilingOf(from.activation);
     const to = readerOf(from.output);
-    const areOwn = to && [...from.inputs.slice(1), to.inputs[1]].every(isOwn);
+    const areOwn = to && [...from.inputs.slice(1), to.inputs[1]!].every(isOwn);
     return areOwn && ceiling !== undefined && keepsChannels(graph, from, to) ? [{ from, to, ceiling }] : [];
   });
 }
@@ -48,18 +47,15 @@ function ceilingOf(activation: Activation | undefined): number | undefined {
  * Every channel c of a link's activation times g[c] ≥ 1, which the reading layer's filter takes back: the same
  * function, as long as no channel times its gain passes the link's ceiling.
  *
- * @param gains By the name of the link's `from` layer: g, [C].
+ * @param gains g, [C], by link of the graph (`rectifiedLinks`).
  */
-export function equalize(graph: Graph, gains: ReadonlyMap<string, Float32Array>): Graph {
+export function equalize(graph: Graph, gains: ReadonlyMap<RectifiedLink, Float32Array>): Graph {
   const constants = new Map(graph.constants);
-  const scale = (name: string | undefined, factor: (index: number) => number): void => {
-    if (name === undefined) return;
+  const scale = (name: string, factor: (index: number) => number): void => {
     const { shape, data } = constants.get(name)!;
     constants.set(name, { shape, data: data.map((value, index) => value * factor(index)) });
   };
-  for (const { from, to } of rectifiedLinks(graph)) {
-    const gain = gains.get(from.name);
-    if (!gain) continue;
+  for (const [{ from, to }, gain] of gains) {
     for (const name of from.inputs.slice(1)) scale(name, (index) => gain[index % gain.length]!);
     const filter = to.inputs[1]!;
     // What follows the input channel in the filter's shape: [kH, kW, C, O], [kH, kW, C, M] or [C, O].

@@ -56,7 +56,7 @@ export async function equalizeActivations(
   } finally {
     disposeAll(constants.values());
   }
-  const gains = new Map<string, Float32Array>();
+  const gains = new Map<RectifiedLink, Float32Array>();
   for (const link of links) {
     const largest = await overMembers(maxima.get(link.from.output)!, collective);
     const top = Math.min(
@@ -64,7 +64,7 @@ export async function equalizeActivations(
       largest.reduce((max, value) => Math.max(max, value)),
     );
     gains.set(
-      link.from.name,
+      link,
       largest.map((value) => Math.sqrt(Math.min(LARGEST_RATIO, value > 0 ? Math.max(1, top / value) : 1))),
     );
   }

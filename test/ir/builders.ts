@@ -1,9 +1,17 @@
 /** Tiny networks of every shape that the rewrites must understand, with weights from an explicit seed. */
+import { foldBatchNorm } from "../../src/ir/foldBatchNorm.ts";
+import { fuseActivations } from "../../src/ir/fuse.ts";
 import type { Activation, Graph, Node, Padding } from "../../src/ir/graph.ts";
+import { ownBiases } from "../../src/ir/ownBiases.ts";
 
 const RELU: Activation = { kind: "relu" };
 const RELU6: Activation = { kind: "clip", min: 0, max: 6 };
 const NO_PADDING: Padding = { top: 0, bottom: 0, left: 0, right: 0 };
+
+/** The network as reconstruction has it: activations fused, BatchNorms folded, a bias in every layer. */
+export function prepared(raw: Graph): Graph {
+  return ownBiases(foldBatchNorm(fuseActivations(raw)));
+}
 
 interface ConvOptions {
   kernel?: number;

@@ -1,10 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { equalize, rectifiedLinks } from "../../src/ir/equalize.ts";
-import { foldBatchNorm } from "../../src/ir/foldBatchNorm.ts";
-import { fuseActivations } from "../../src/ir/fuse.ts";
 import type { Graph } from "../../src/ir/graph.ts";
-import { ownBiases } from "../../src/ir/ownBiases.ts";
 import { validate } from "../../src/ir/validate.ts";
 import {
   allNetworks,
@@ -13,11 +10,11 @@ import {
   inception,
   kerasMobileNetV1,
   mobileNetV2,
+  prepared,
   residual,
 } from "./builders.ts";
 import { evaluate } from "./evaluate.ts";
 
-const prepare = (graph: Graph): Graph => ownBiases(foldBatchNorm(fuseActivations(graph)));
 /** With the ceiling of ReLU6 out of reach: gains move where it cuts off. */
 function unlimited(graph: Graph): Graph {
   const nodes = graph.nodes.map((node) =>
@@ -29,7 +26,7 @@ function unlimited(graph: Graph): Graph {
 }
 
 const namesOf = (graph: Graph): string[][] =>
-  rectifiedLinks(prepare(graph)).map(({ from, to }) => [from.name, to.name]);
+  rectifiedLinks(prepared(graph)).map(({ from, to }) => [from.name, to.name]);
 
 describe("rectifiedLinks", () => {
   it("finds layers behind layers, also behind zero padding; not what a skip path or a pool reads", () => {
@@ -43,7 +40,7 @@ describe("rectifiedLinks", () => {
   });
 
   it("leaves layers with a filter in common alone", () => {
-    const graph = prepare(convChain(3));
+    const graph = prepared(convChain(3));
     const [first, second] = graph.nodes.filter((node) => node.op === "conv2d");
     second!.inputs[1] = first!.inputs[1]!;
     expect(rectifiedLinks(graph)).toEqual([]);
@@ -52,12 +49,12 @@ describe("rectifiedLinks", () => {
 
 describe("equalize", () => {
   it.each(allNetworks())("keeps %s valid and untouched", (_name, raw) => {
-    const graph = prepare(raw);
+    const graph = prepared(raw);
     const before = structuredClone(graph);
     const gains = new Map(
-      rectifiedLinks(graph).map(({ from }) => {
-        const channels = graph.constants.get(from.inputs[2]!)!.shape[0]!;
-        return [from.name, new Float32Array(channels).fill(2)];
+      rectifiedLinks(graph).map((link) => {
+        const channels = graph.constants.get(link.from.inputs[2]!)!.shape[0]!;
+        return [link, new Float32Array(channels).fill(2)];
       }),
     );
     validate(equalize(graph, gains));
@@ -66,7 +63,7 @@ describe("equalize", () => {
 
   it.each(
     [convChain(), residual(2), inception(), kerasMobileNetV1(), mobileNetV2(), autoencoder()].map(
-      (raw) => [raw.name, unlimited(prepare(raw))] as const,
+      (raw) => [raw.name, unlimited(prepared(raw))] as const,
     ),
   )("computes what %s did, whatever the gains", (_name, graph) => {
     const size = graph.inputs[0]!.shape.slice(1).reduce((product, length) => product * length, 1);
@@ -79,9 +76,9 @@ describe("equalize", () => {
         fc.array(fc.double({ min: 1, max: 1.5, noNaN: true }), { minLength: 8, maxLength: 8 }),
         (factors) => {
           const gains = new Map(
-            links.map(({ from }, link) => {
-              const channels = graph.constants.get(from.inputs[2]!)!.shape[0]!;
-              return [from.name, Float32Array.from({ length: channels }, (_, c) => factors[(c + link) % 8]!)];
+            links.map((link, index) => {
+              const channels = graph.constants.get(link.from.inputs[2]!)!.shape[0]!;
+              return [link, Float32Array.from({ length: channels }, (_, c) => factors[(c + index) % 8]!)];
             }),
           );
           const found = evaluate(equalize(graph, gains), { input }).get(graph.outputs[0]!)!;
