@@ -1,26 +1,17 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { alone, type Collective } from "../../src/engine/collective.ts";
+import { alone } from "../../src/engine/collective.ts";
 import { predict } from "../../src/evaluate.ts";
-import type { Images } from "../../src/images.ts";
-import { foldBatchNorm } from "../../src/ir/foldBatchNorm.ts";
+import { type Images, slice } from "../../src/images.ts";
 import { fuseActivations } from "../../src/ir/fuse.ts";
 import type { Graph } from "../../src/ir/graph.ts";
-import { ownBiases } from "../../src/ir/ownBiases.ts";
 import { isLayer } from "../../src/ir/rewrite.ts";
 import { type Binary, initializeKernels } from "../../src/kernels/heap.ts";
 import { correctBiases } from "../../src/quantization/biases.ts";
 import type { BlockQuantization } from "../../src/quantization/quantizedBlock.ts";
 import { reconstruct } from "../../src/quantization/reconstruct.ts";
-import { convChain, mobileNetV1, mobileNetV2, residual } from "../ir/builders.ts";
-
-function waves(graph: Graph, count: number): Images {
-  const shape = [count, ...graph.inputs[0]!.shape.slice(1)];
-  const size = shape.reduce((product, length) => product * length, 1);
-  return {
-    shape,
-    data: Float32Array.from({ length: size }, (_, i) => Math.sin(0.7 * i) + Math.cos(0.013 * i)),
-  };
-}
+import { convChain, mobileNetV1, mobileNetV2, prepared, residual } from "../ir/builders.ts";
+import { byPorts } from "../support/members.ts";
+import { waves } from "./waves.ts";
 
 /** Channel means of what every layer gives behind its activation, in float64. */
 async function layerMeans(graph: Graph, images: Images): Promise<number[][]> {
@@ -70,7 +61,7 @@ describe.each<Binary>(["baseline", "relaxed"])("correctBiases, %s", (binary) => 
   test.each(networks.map((graph) => [graph.name, graph] as const))(
     "every layer of %s has the float model's means again",
     async (_name, raw) => {
-      const graph = ownBiases(foldBatchNorm(fuseActivations(raw)));
+      const graph = prepared(raw);
       const images = waves(graph, 7);
       const { rounded, weights } = crudely(graph);
       const wanted = await layerMeans(graph, images);
@@ -84,21 +75,19 @@ describe.each<Binary>(["baseline", "relaxed"])("correctBiases, %s", (binary) => 
   );
 
   test("members that share the images find what one finds with all of them", async () => {
-    const graph = ownBiases(foldBatchNorm(fuseActivations(residual(1))));
+    const graph = prepared(residual(1));
     const images = waves(graph, 8);
     const { weights } = crudely(graph);
     const quantization = { weights, activations: [] };
     const all = await correctBiases(graph, quantization, images, images, slabs, alone);
-    const half = images.data.length / 2;
-    const shape = [4, ...images.shape.slice(1)];
-    const shares = [images.data.subarray(0, half), images.data.subarray(half)];
-    const members = pair();
+    const members = byPorts(2);
     const [first, second] = await Promise.all(
-      shares.map((data, rank) => {
-        const share = { shape, data };
-        return correctBiases(graph, quantization, share, share, slabs, members[rank]!);
+      members.map((member) => {
+        const share = slice(images, 4 * member.rank, 4 * (member.rank + 1));
+        return correctBiases(graph, quantization, share, share, slabs, member);
       }),
     );
+    for (const member of members) member.close();
     expect(second).toEqual(first);
     all.forEach(([name, { data }], i) => {
       expect(first![i]![0]).toBe(name);
@@ -112,7 +101,7 @@ describe.each<Binary>(["baseline", "relaxed"])("correctBiases, %s", (binary) => 
     const graph = fuseActivations(mobileNetV1());
     const images = waves(graph, 16);
     const settings = { weightBits: 2, iterations: 0, equalize: false };
-    const folded = ownBiases(foldBatchNorm(graph));
+    const folded = prepared(graph);
     const float = await predict(graph, images);
     const errorOf = async (correctBias: boolean): Promise<number> => {
       const { model } = await reconstruct(graph, images, { ...settings, correctBias });
@@ -128,28 +117,3 @@ describe.each<Binary>(["baseline", "relaxed"])("correctBiases, %s", (binary) => 
     expect(await errorOf(true)).toBeLessThan(0.7 * (await errorOf(false)));
   });
 });
-
-/** Two members in one thread. */
-function pair(): Collective[] {
-  let waiting: { arrays: readonly Float32Array[]; resolve: () => void } | undefined;
-  return [0, 1].map((rank) => ({
-    rank,
-    size: 2,
-    sum: (arrays) =>
-      new Promise<void>((resolve) => {
-        if (!waiting) {
-          waiting = { arrays, resolve };
-          return;
-        }
-        const other = waiting;
-        waiting = undefined;
-        arrays.forEach((array, i) => {
-          array.forEach((value, j) => {
-            array[j] = other.arrays[i]![j] = value + other.arrays[i]![j]!;
-          });
-        });
-        other.resolve();
-        resolve();
-      }),
-  }));
-}

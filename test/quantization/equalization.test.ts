@@ -1,22 +1,22 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { alone, type Collective } from "../../src/engine/collective.ts";
+import { alone } from "../../src/engine/collective.ts";
 import { predict } from "../../src/evaluate.ts";
+import { type Images, slice } from "../../src/images.ts";
 import { assignBits } from "../../src/ir/bits.ts";
-import { foldBatchNorm } from "../../src/ir/foldBatchNorm.ts";
-import { fuseActivations } from "../../src/ir/fuse.ts";
 import type { Graph } from "../../src/ir/graph.ts";
-import { ownBiases } from "../../src/ir/ownBiases.ts";
 import { isLayer } from "../../src/ir/rewrite.ts";
 import { initializeKernels } from "../../src/kernels/heap.ts";
 import { equalizeActivations } from "../../src/quantization/equalization.ts";
 import { reconstruct } from "../../src/quantization/reconstruct.ts";
-import { convChain, kerasMobileNetV1, mobileNetV1 } from "../ir/builders.ts";
+import { convChain, kerasMobileNetV1, mobileNetV1, prepared } from "../ir/builders.ts";
+import { byPorts } from "../support/members.ts";
+import { waves } from "./waves.ts";
 
 const slabs = { slabSize: 4, afterSlab: async () => {} };
 
 /** A network one of whose channels is a fiftieth of what it was, which the layer behind it makes up for. */
 function uneven(raw: Graph, from: string, to: string): Graph {
-  const graph = ownBiases(foldBatchNorm(fuseActivations(raw)));
+  const graph = prepared(raw);
   const layer = (name: string) => graph.nodes.find((node) => node.name === name)!;
   const scale = (name: string, factor: (index: number) => number): void => {
     const { shape, data } = graph.constants.get(name)!;
@@ -29,17 +29,8 @@ function uneven(raw: Graph, from: string, to: string): Graph {
   return graph;
 }
 
-function waves(graph: Graph, count: number) {
-  const shape = [count, ...graph.inputs[0]!.shape.slice(1)];
-  const size = shape.reduce((product, length) => product * length, 1);
-  return {
-    shape,
-    data: Float32Array.from({ length: size }, (_, i) => 2 * Math.sin(0.7 * i) + Math.cos(0.013 * i)),
-  };
-}
-
 /** Largest value of each channel of the value that layer `name` gives. */
-async function maximaOf(graph: Graph, name: string, images: ReturnType<typeof waves>): Promise<number[]> {
+async function maximaOf(graph: Graph, name: string, images: Images): Promise<number[]> {
   const { output } = graph.nodes.find((node) => node.name === name)!;
   const { shape, data } = await predict({ ...graph, outputs: [output] }, images);
   const channels = shape.at(-1)!;
@@ -54,7 +45,7 @@ describe("equalizeActivations", () => {
   beforeAll(() => initializeKernels({ binary: "baseline" }));
 
   const graph = uneven(mobileNetV1(3), "conv_pw_1", "conv_dw_2");
-  const images = waves(graph, 10);
+  const images = waves(graph, 10, 2);
   const equalized = (weightBits: number, activationBits: number, network = graph): Promise<Graph> => {
     const bits = assignBits(network, { weightBits, activationBits, setting: "brecq" });
     return equalizeActivations(network, bits, images, slabs, alone);
@@ -78,7 +69,7 @@ describe("equalizeActivations", () => {
 
   test("leaves 8 bits alone, layers that mix channels, and filters with fewer bits than what they read", async () => {
     expect(await equalized(4, 8)).toBe(graph);
-    const plain = ownBiases(foldBatchNorm(fuseActivations(convChain(4))));
+    const plain = prepared(convChain(4));
     expect(await equalized(4, 4, plain)).toBe(plain);
     // The stem's output has 8 bits in the "brecq" setting.
     expect(changed(graph, await equalized(2, 4))).toEqual([
@@ -91,9 +82,9 @@ describe("equalizeActivations", () => {
   });
 
   test("the function stays", async () => {
-    const mobile = ownBiases(foldBatchNorm(fuseActivations(kerasMobileNetV1())));
+    const mobile = prepared(kerasMobileNetV1());
     const bits = assignBits(mobile, { weightBits: 4, activationBits: 4, setting: "qdrop" });
-    const pictures = waves(mobile, 6);
+    const pictures = waves(mobile, 6, 2);
     const result = await equalizeActivations(mobile, bits, pictures, slabs, alone);
     expect(changed(mobile, result).length).toBeGreaterThan(3);
     const [wanted, found] = [await predict(mobile, pictures), await predict(result, pictures)];
@@ -104,36 +95,16 @@ describe("equalizeActivations", () => {
 
   test("members find the gains of all images together", async () => {
     const bits = assignBits(graph, { weightBits: 4, activationBits: 4, setting: "brecq" });
-    const rows: Float32Array[] = [];
-    // Each member in turn, with what the others will have said.
-    const gather = (rank: number): Collective => ({
-      rank,
-      size: 2,
-      sum: async ([array]) => {
-        rows.push(array!.slice());
-      },
-    });
-    const half = images.data.length / 2;
-    const share = (rank: number) => ({
-      shape: [5, ...images.shape.slice(1)],
-      data: images.data.subarray(rank * half, (rank + 1) * half),
-    });
-    for (const rank of [0, 1]) await equalizeActivations(graph, bits, share(rank), slabs, gather(rank));
-    const links = rows.length / 2;
-    let at = 0;
-    const both: Collective = {
-      rank: 0,
-      size: 2,
-      sum: async ([array]) => {
-        array!.forEach((_, i) => {
-          array![i] = rows[at]![i]! + rows[at + links]![i]!;
-        });
-        at++;
-      },
-    };
-    const result = await equalizeActivations(graph, bits, share(0), slabs, both);
+    const members = byPorts(2);
+    const results = await Promise.all(
+      members.map((member) => {
+        const share = slice(images, 5 * member.rank, 5 * (member.rank + 1));
+        return equalizeActivations(graph, bits, share, slabs, member);
+      }),
+    );
+    for (const member of members) member.close();
     const wanted = await equalized(4, 4);
-    expect([...result.constants]).toEqual([...wanted.constants]);
+    for (const result of results) expect([...result.constants]).toEqual([...wanted.constants]);
   });
 
   test("the quantized network comes closer to the float one", async () => {

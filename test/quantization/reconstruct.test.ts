@@ -10,16 +10,11 @@ import { resolveReconstruction } from "../../src/quantization/options.ts";
 import { reconstruct } from "../../src/quantization/reconstruct.ts";
 import { betaAt, errorWeight } from "../../src/quantization/train.ts";
 import { kerasMobileNetV1, mobileNetV2, residual } from "../ir/builders.ts";
+import { waves } from "./waves.ts";
 
 const graph = fuseActivations(residual(2));
 const [, height, width, channels] = graph.inputs[0]!.shape as [number, number, number, number];
-const images = {
-  shape: [24, height, width, channels],
-  data: Float32Array.from(
-    { length: 24 * height * width * channels },
-    (_, i) => Math.sin(0.7 * i) + Math.cos(0.013 * i),
-  ),
-};
+const images = waves(graph, 24);
 const quick = {
   weightBits: 3,
   activationBits: 4,

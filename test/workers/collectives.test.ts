@@ -1,27 +1,9 @@
-import { MessageChannel, type MessagePort as NodePort, Worker } from "node:worker_threads";
+import { Worker } from "node:worker_threads";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { shareStart } from "../../src/engine/collective.ts";
-import { join, sharedBytes } from "../../src/workers/collectives.ts";
-
-/** Members joined by ports, all in this thread. */
-function byPorts(size: number) {
-  const links: (NodePort | undefined)[][] = Array.from({ length: size }, () => []);
-  for (let a = 0; a < size; a++) {
-    for (let b = a + 1; b < size; b++) {
-      const { port1, port2 } = new MessageChannel();
-      links[a]![b] = port1;
-      links[b]![a] = port2;
-    }
-  }
-  return links.map((link, rank) => {
-    const ports = Array.from(
-      { length: size },
-      (_, member) => link[member] as unknown as MessagePort | undefined,
-    );
-    return join({ rank, size, link: ports });
-  });
-}
+import { type join, sharedBytes } from "../../src/workers/collectives.ts";
+import { byPorts } from "../support/members.ts";
 
 /** ((a₀ + a₁) + a₂) + …, each sum rounded to float32. */
 function expectedSum(arrays: readonly Float32Array[]): Float32Array {
