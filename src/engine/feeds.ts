@@ -46,34 +46,53 @@ export function slab(images: Images, start: number, end: number): Tensor {
   return batch;
 }
 
+/** How images are run through a graph. */
+export interface SlabOptions extends RunOptions {
+  /** Images at once. */
+  batchSize?: number;
+  /** Awaited after each batch: where long work reports and lets others run. */
+  afterBatch?: (done: number) => Promise<void>;
+}
+
 /**
- * The graph's first output for all images, computed `batchSize` at a time.
+ * Runs the graph on all images, `batchSize` at a time.
  *
  * @param constants A tensor for each constant of the graph.
- * @param afterBatch Awaited after each batch: where long work reports and lets others run.
+ * @param visit Gets the first output for the images from `start` on, which is gone afterwards.
  */
-export async function runAll(
+export async function visitAll(
   graph: Graph,
   constants: ReadonlyMap<string, Tensor>,
   images: Images,
-  {
-    batchSize = 64,
-    afterBatch = async () => {},
-    ...options
-  }: RunOptions & { batchSize?: number; afterBatch?: (done: number) => Promise<void> } = {},
-): Promise<Images> {
+  visit: (output: Tensor, start: number) => void,
+  { batchSize = 64, afterBatch = async () => {}, ...options }: SlabOptions = {},
+): Promise<void> {
   const count = images.shape[0]!;
-  let out: Images | undefined;
   for (let start = 0; start < count; start += batchSize) {
     const end = Math.min(start + batchSize, count);
     tidy(() => {
       const feeds = new Map([...constants, [graph.inputs[0]!.name, slab(images, start, end)]]);
-      const result = run(graph, feeds, options).get(graph.outputs[0]!)!;
-      const stride = result.size / (end - start);
-      out ??= { shape: [count, ...result.shape.slice(1)], data: new Float32Array(count * stride) };
-      out.data.set(view(result), start * stride);
+      visit(run(graph, feeds, options).get(graph.outputs[0]!)!, start);
     });
     await afterBatch(end);
   }
+}
+
+/** The graph's first output for all images (see `visitAll`). */
+export async function runAll(
+  graph: Graph,
+  constants: ReadonlyMap<string, Tensor>,
+  images: Images,
+  options: SlabOptions = {},
+): Promise<Images> {
+  const count = images.shape[0]!;
+  let out: Images | undefined;
+  const collect = (output: Tensor, start: number): void => {
+    const [size, ...rest] = output.shape;
+    const stride = output.size / size!;
+    out ??= { shape: [count, ...rest], data: new Float32Array(count * stride) };
+    out.data.set(view(output), start * stride);
+  };
+  await visitAll(graph, constants, images, collect, options);
   return out ?? { shape: [0], data: new Float32Array(0) };
 }

@@ -51,7 +51,11 @@ export function toFakeQuantized({ graph, weights, activations }: QuantizedGraph)
 export function dequantize({ data, params: { scale, zeroPoint } }: QuantizedTensor): Float32Array {
   // For depthwise filters [kH, kW, C, M] the last two axes together are the channels: the same index.
   const channels = scale.length;
-  return Float32Array.from(data, (q, i) => (q - zeroPoint[i % channels]!) * scale[i % channels]!);
+  const weights = new Float32Array(data.length);
+  for (let i = 0; i < data.length; i++) {
+    weights[i] = (data[i]! - zeroPoint[i % channels]!) * scale[i % channels]!;
+  }
+  return weights;
 }
 
 function dequantizedConstants(graph: Graph, weights: QuantizedGraph["weights"]): Map<string, Constant> {

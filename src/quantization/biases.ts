@@ -1,14 +1,15 @@
 /** Bias correction: what quantization moves on average is taken back (Nagel et al., ICCV 2019, section 4.2). */
 import { ones, type Tensor, tensor, tensor1d } from "@tensorflow/tfjs-core";
 import type { Collective } from "../engine/collective.ts";
-import { disposeAll, download } from "../engine/feeds.ts";
-import { type Images, slice } from "../images.ts";
+import { disposeAll, download, uploadConstants, visitAll } from "../engine/feeds.ts";
+import type { Images } from "../images.ts";
 import type { Activation, Constant, Graph, LayerNode } from "../ir/graph.ts";
 import { toFakeQuantized } from "../ir/quantized.ts";
 import { isLayer, removeDead } from "../ir/rewrite.ts";
+import { view } from "../kernels/heap.ts";
 import { matMul } from "../kernels/matmul.ts";
 import { scaleShift } from "../kernels/normalize.ts";
-import { type BlockQuantization, floatForward, type Slabs } from "./quantizedBlock.ts";
+import type { BlockQuantization, Slabs } from "./quantizedBlock.ts";
 
 /** Positions (of all images together) that a mean is taken over: its error is under a hundredth of the spread. */
 const SAMPLES = 2 ** 14;
@@ -48,8 +49,8 @@ export async function correctBiases(
   const corrected: [string, Constant][] = [];
   for (const layer of graph.nodes.filter(isLayer)) {
     const name = layer.inputs[2]!;
-    const y = await sampleBefore(graph, layer, x, slabs);
-    const quantizedY = await sampleBefore(quantized, layer, quantizedX, slabs);
+    const y = await sampleBefore(graph, layer, x, slabs, collective);
+    const quantizedY = await sampleBefore(quantized, layer, quantizedX, slabs, collective);
     const shift = await matchMeans(quantizedY, y, layer.activation, collective);
     const { shape, data } = graph.constants.get(name)!;
     const bias: Constant = { shape, data: data.map((value, channel) => value + shift[channel]!) };
@@ -59,38 +60,53 @@ export async function correctBiases(
   return corrected;
 }
 
-/** Positions at most that are sampled of a layer with `channels` outputs. */
+/** Positions at most that are sampled of a layer with `channels` outputs, over all members. */
 export function samplesOf(channels: number): number {
   return Math.min(SAMPLES, Math.ceil(SAMPLE_VALUES / channels));
 }
 
-/** Some rows of what the layer gives before its activation: [samples, C]. */
-async function sampleBefore(graph: Graph, layer: LayerNode, images: Images, slabs: Slabs): Promise<Images> {
+/** Some rows of what the layer gives before its activation, this member's share of them: [samples, C]. */
+async function sampleBefore(
+  graph: Graph,
+  layer: LayerNode,
+  images: Images,
+  { slabSize, afterSlab }: Slabs,
+  { size }: Collective,
+): Promise<Images> {
   const nodes = graph.nodes.map((node) => {
     if (node.name !== layer.name) return node;
     const { activation: _, ...bare } = node as LayerNode;
     return bare;
   });
   const part = removeDead({ ...graph, nodes, outputs: [layer.output] });
-  const count = images.shape[0]!;
-  const rows: Float32Array[] = [];
+  const pieces: Float32Array[] = [];
   let channels = 0;
-  for (let start = 0; start < count; start += slabs.slabSize) {
-    const some = slice(images, start, Math.min(start + slabs.slabSize, count));
-    const { shape, data } = await floatForward(part, some, slabs);
-    channels = shape.at(-1)!;
+  const pick = (output: Tensor): void => {
+    channels = output.shape.at(-1)!;
+    const data = view(output);
     const available = data.length / channels;
-    const wanted = Math.min(available, Math.ceil((samplesOf(channels) * some.shape[0]!) / count));
+    const ofAll = (samplesOf(channels) * output.shape[0]!) / (images.shape[0]! * size);
+    const wanted = Math.min(available, Math.ceil(ofAll));
+    const piece = new Float32Array(wanted * channels);
     for (let i = 0; i < wanted; i++) {
       const row = Math.floor((i * available) / wanted);
-      rows.push(data.slice(row * channels, (row + 1) * channels));
+      piece.set(data.subarray(row * channels, (row + 1) * channels), i * channels);
     }
+    pieces.push(piece);
+  };
+  const constants = uploadConstants(part);
+  try {
+    await visitAll(part, constants, images, pick, { batchSize: slabSize, afterBatch: afterSlab });
+  } finally {
+    disposeAll(constants.values());
   }
-  const sample = new Float32Array(rows.length * channels);
-  rows.forEach((row, i) => {
-    sample.set(row, i * channels);
-  });
-  return { shape: [rows.length, channels], data: sample };
+  const sample = new Float32Array(pieces.reduce((length, piece) => length + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    sample.set(piece, at);
+    at += piece.length;
+  }
+  return { shape: [sample.length / channels, channels], data: sample };
 }
 
 /**

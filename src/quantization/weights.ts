@@ -49,7 +49,7 @@ export function createWeightQuantizer(
       const offset = symmetric ? 2 ** (bits - 1) : 0;
       return {
         shape: filter.shape,
-        data: Int16Array.from(codes, (code) => code - offset),
+        data: new Int16Array(codes).map((code) => code - offset),
         params: {
           bits,
           signed: symmetric,

@@ -3,11 +3,11 @@ import { proxy, type Remote, transfer } from "comlink";
 import { type Images, slice } from "../images.ts";
 import type { Graph, QuantizedGraph } from "../ir/graph.ts";
 import type { Reconstructor } from "../quantization/reconstruct.ts";
-import { type BlockResult, imageRange, usefulMembers } from "../quantization/sequence.ts";
+import { type BlockResult, imageRange, type SequenceHooks, usefulMembers } from "../quantization/sequence.ts";
 import type { Distiller } from "../synthesis/distill.ts";
 import { sharedBytes } from "./collectives.ts";
 import type { Pool } from "./pool.ts";
-import type { Membership, WorkerApi } from "./protocol.ts";
+import type { IterationMessage, Membership, WorkerApi } from "./protocol.ts";
 
 /** A message of this many floats takes a few milliseconds to copy: the calling thread stays responsive. */
 const PIECE_FLOATS = 2 ** 20;
@@ -44,20 +44,40 @@ export function reconstructIn(
           await onBlock(index, result);
           finished[index] = result;
         };
-        await Promise.all(
-          workers.map((worker, rank) => {
-            const membership = memberships[rank]!;
-            const ports = Array.isArray(membership.link) ? membership.link.filter((port) => !!port) : [];
-            const call = [plan, finished, transfer(membership, ports)] as const;
-            return rank === 0
-              ? worker.reconstruct(...call, proxy(onIteration), proxy(keep))
-              : worker.reconstruct(...call);
-          }),
-        );
+        const progress = listen(onIteration);
+        const calls = workers.map((worker, rank) => {
+          const membership = memberships[rank]!;
+          const ports = Array.isArray(membership.link) ? membership.link.filter((port) => !!port) : [];
+          const call = [plan, finished, transfer(membership, ports)] as const;
+          return rank === 0
+            ? worker.reconstruct(...call, transfer(progress.port, [progress.port]), proxy(keep))
+            : worker.reconstruct(...call);
+        });
+        await Promise.all([...calls, progress.end]);
       },
       signal,
     );
   };
+}
+
+/**
+ * A port whose messages go to `onIteration`; `end` is when null comes, or what `onIteration` throws. Not a Comlink
+ * proxy: its answers would wait at the worker, which looks at no message before the block is done.
+ */
+function listen(onIteration: SequenceHooks["onIteration"]): { port: MessagePort; end: Promise<void> } {
+  const { port1, port2 } = new MessageChannel();
+  const end = new Promise<void>((resolve, reject) => {
+    port1.onmessage = ({ data }: MessageEvent<IterationMessage>) => {
+      try {
+        if (data) return onIteration(...data);
+        resolve();
+      } catch (error) {
+        reject(error);
+      }
+      port1.close();
+    };
+  });
+  return { port: port2, end };
 }
 
 /** Members that know each other: through shared memory, or by a port between every two. */

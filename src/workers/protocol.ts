@@ -17,12 +17,15 @@ export interface WorkerApi {
   /** Makes room for images of `shape`, which then come in pieces: one large message would block its sender. */
   expectImages(shape: number[]): void;
   receiveImages(piece: Float32Array, offset: number): void;
-  /** Reconstructs on the images received, as one member of several. The callbacks are the first member's. */
+  /**
+   * Reconstructs on the images received, as one member of several. The last two are the first member's: a port that
+   * every iteration is sent to, and null behind the last, and what every finished block is given to.
+   */
   reconstruct(
     plan: Plan,
     finished: readonly BlockResult[],
     membership: Membership,
-    onIteration?: (index: number, iteration: number, loss: number) => void,
+    progress?: MessagePort,
     onBlock?: (index: number, result: BlockResult) => Promise<void>,
   ): Promise<void>;
   /** Keeps the model that the next calls of `predict` are about; none lets go of it. */
@@ -30,6 +33,9 @@ export interface WorkerApi {
   /** The kept model's first output for some images. */
   predict(images: Images, batchSize: number): Promise<Images>;
 }
+
+/** What goes over the port of `reconstruct`: arguments of `onIteration`, or null at the end. */
+export type IterationMessage = [index: number, iteration: number, loss: number] | null;
 
 /** A member's place among those who work together, and the way to the others. */
 export interface Membership {

@@ -10,7 +10,7 @@ import { reconstructBlocks } from "../quantization/sequence.ts";
 import { distillBatch } from "../synthesis/batch.ts";
 import { estimateInputRange } from "../synthesis/estimateRange.ts";
 import { join } from "./collectives.ts";
-import { packError, type WorkerApi } from "./protocol.ts";
+import { type IterationMessage, packError, type WorkerApi } from "./protocol.ts";
 import { parentEndpoint } from "./runtime.ts";
 
 let images: Images | undefined;
@@ -35,18 +35,19 @@ const api: WorkerApi = {
   receiveImages(piece, offset) {
     received().data.set(piece, offset);
   },
-  async reconstruct(plan, finished, membership, onIteration, onBlock) {
+  async reconstruct(plan, finished, membership, progress, onBlock) {
     const collective = join(membership);
     try {
       await profiled("reconstruction", onProfile, () =>
         reconstructBlocks(plan, received(), finished, collective, {
-          onIteration: (index, iteration, loss) => onIteration?.(index, iteration, loss),
+          onIteration: (...iteration) => progress?.postMessage(iteration satisfies IterationMessage),
           onBlock: (index, result) => onBlock?.(index, result),
           // Nobody else wants this thread: who stops the work ends the worker.
           breathe: async () => {},
         }),
       );
     } finally {
+      progress?.postMessage(null satisfies IterationMessage);
       collective.close();
       images = undefined;
     }
