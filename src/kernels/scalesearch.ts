@@ -1,6 +1,6 @@
 /**
  * Where step sizes start: the clip ratio r of 1.00, 0.99, … 0.01 with the least Σ |x − x̂|^2.4, x̂ being x after
- * quantization with the range times r. The first of equals wins.
+ * quantization with the range times r. The largest of equals wins.
  */
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { GenieError } from "../errors.ts";
@@ -8,6 +8,8 @@ import { address, emptyTensor, kernels, view } from "./heap.ts";
 
 /** Clip ratios are multiples of 1 / RATIOS. */
 const RATIOS = 100;
+/** Every so many of them are tried first. */
+const COARSE = 10;
 
 /** Activations beyond this many are sampled: 100 ratios of 2¹⁸ values take some 50 ms. */
 const MAX_SAMPLES = 2 ** 18;
@@ -107,30 +109,36 @@ function symmetricGrid(low: number, high: number, bits: number): Grid {
   return { qmin: 0, qmax: 2 ** bits - 1, zeroPoint, fullStep };
 }
 
-/** fullStep·r, as an f32, of the best r. */
+/**
+ * fullStep·r, as an f32, of the best r: a few ratios first, then the others from the best of these outward. Most are
+ * far worse than the best so far, and given up early.
+ */
 function bestStep(x: Tensor, { qmin, qmax, zeroPoint, fullStep }: Grid): number {
   const range = fullStep * (qmax - qmin);
   if (range < MIN_RANGE) return 1;
-  let best = Math.fround(fullStep);
-  let bound = Number.POSITIVE_INFINITY;
-  for (let ratio = RATIOS; ratio > 0; ratio--) {
-    const step = Math.fround((fullStep * ratio) / RATIOS);
+  const stepOf = (ratio: number): number => Math.fround((fullStep * ratio) / RATIOS);
+  let best = { ratio: RATIOS, score: Number.POSITIVE_INFINITY };
+  const judge = (ratio: number): void => {
     const score = kernels().quantizationScore(
       address(x),
       x.size,
-      step,
+      stepOf(ratio),
       zeroPoint,
       qmin,
       qmax,
       1 / range,
-      bound,
+      best.score,
     );
-    if (score < bound) {
-      bound = score;
-      best = step;
+    if (score < best.score || (score === best.score && ratio > best.ratio)) best = { ratio, score };
+  };
+  for (let ratio = RATIOS; ratio > 0; ratio -= COARSE) judge(ratio);
+  const middle = best.ratio;
+  for (let distance = 1; distance < RATIOS; distance++) {
+    for (const ratio of [middle - distance, middle + distance]) {
+      if (ratio > 0 && ratio < RATIOS && ratio % COARSE !== 0) judge(ratio);
     }
   }
-  return best;
+  return stepOf(best.ratio);
 }
 
 function rangeOf(x: Tensor): { low: number; high: number } {
