@@ -13,7 +13,7 @@ export const convolutions: Table = {
   name: "convolutions",
   async *rows(settings) {
     const { multiplyAdd } = await createCeilings(settings);
-    for (const layer of CONVOLUTIONS) {
+    for (const layer of CONVOLUTIONS.filter((layer) => settings.wants(describe(layer)))) {
       const { input, out, kernel } = layer;
       const geometry = geometryOf(layer);
       const shape = outputShape(layer);

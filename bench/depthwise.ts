@@ -13,7 +13,7 @@ export const depthwise: Table = {
   name: "depthwise",
   async *rows(settings) {
     const { copy } = await createCeilings(settings);
-    for (const layer of DEPTHWISE) {
+    for (const layer of DEPTHWISE.filter((layer) => settings.wants(describe(layer)))) {
       const { input, kernel, stride, padding } = layer;
       const [n, h, w, c] = input;
       const geometry = geometryOf(layer);

@@ -29,11 +29,13 @@ export const fused: Table = {
     for (const size of SIZES) {
       const { passes, dispose } = createPasses(size);
       for (const { name, moved, touched, run } of passes) {
+        const row = `${name}, ${(4 * size) / 2 ** 20} MB a tensor`;
+        if (!settings.wants(row)) continue;
         const bytes = 4 * touched * size;
         const times = await measure({ run, copy: copy(bytes) });
         yield {
           table: "fused",
-          row: `${name}, ${(4 * size) / 2 ** 20} MB a tensor`,
+          row,
           unit: "GB/s",
           ours: gigabytes(4 * moved * size, times.run),
           peers: {},

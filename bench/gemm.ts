@@ -40,6 +40,8 @@ export const gemm: Table = {
         [true, false],
         [true, true],
       ] as const) {
+        const row = `${m}×${n}×${k} ${transposeA ? "Aᵀ" : "A"}·${transposeB ? "Bᵀ" : "B"}`;
+        if (!settings.wants(row)) continue;
         const aShape: [number, number] = transposeA ? [k, m] : [m, k];
         const bShape: [number, number] = transposeB ? [n, k] : [k, n];
         const [a, b] = [randomTensor(aShape, 1), randomTensor(bShape, 2)];
@@ -64,7 +66,7 @@ export const gemm: Table = {
         const rate = (milliseconds: number): number => gflops(2 * m * n * k, milliseconds);
         yield {
           table: "gemm",
-          row: `${m}×${n}×${k} ${transposeA ? "Aᵀ" : "A"}·${transposeB ? "Bᵀ" : "B"}`,
+          row,
           unit: "GFLOP/s",
           ours: rate(times.ours),
           peers: { tfjs: rate(times.tfjs), onnxruntime: rate(times.onnxruntime), jax: rate(times.jax) },

@@ -19,6 +19,8 @@ export interface Table {
 }
 
 export interface Settings {
+  /** Whether a row of this name is to be measured. */
+  wants(row: string): boolean;
   binary: "baseline" | "relaxed";
   /** The Python that has torch, for the peer of whole iterations. */
   python: string;
@@ -30,8 +32,15 @@ const SAMPLES = 7;
 /** A candidate as slow as this is sampled less: some peers take seconds a call. */
 const SLOW_MS = 300;
 const SLOW_SAMPLES = 3;
-/** Calls before the first sample last at least so long: V8 compiles a hot kernel in the background meanwhile. */
+/**
+ * Calls before the first sample last at least so long. Where a call is short, JavaScript is much of it, and V8
+ * optimizes what is around a kernel only after thousands of calls, in the background: they go on until there were
+ * so many, or until the second limit.
+ */
 const WARM_UP_MS = 60;
+const SHORT_MS = 0.2;
+const WARM_UP_CALLS = 10_000;
+const SHORT_WARM_UP_MS = 400;
 
 /**
  * Median milliseconds of one call of each candidate. Samples are taken in turns (a, b, a, b, …) so that a busy
@@ -65,12 +74,20 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-/** Milliseconds of the last call of the warm-up. */
+/** Milliseconds of a call at the end of the warm-up. */
 async function warmUp(work: () => unknown): Promise<number> {
   const start = cpuTime();
-  let last = await elapsed(work, 1);
-  do last = await elapsed(work, 1);
-  while (cpuTime() - start < WARM_UP_MS);
+  await elapsed(work, 1);
+  let calls = 1;
+  let last = 0;
+  let spent = 0;
+  do {
+    // The clock's own time would be part of a short call.
+    const count = last < SHORT_MS ? 10 : 1;
+    last = (await elapsed(work, count)) / count;
+    calls += count;
+    spent = cpuTime() - start;
+  } while (spent < WARM_UP_MS || (last < SHORT_MS && calls < WARM_UP_CALLS && spent < SHORT_WARM_UP_MS));
   return last;
 }
 

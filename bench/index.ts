@@ -1,7 +1,4 @@
-/**
- * The benchmark program: `npm run bench -- [--table NAME]… [--binary baseline|relaxed] [--json FILE] [--readme FILE]
- * [--python COMMAND]`.
- */
+/** The benchmark program: `npm run bench -- --help`. */
 import { readFile, writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { isMainThread } from "node:worker_threads";
@@ -18,16 +15,32 @@ import { describeRun, formatTables, insertTable } from "./report.ts";
 
 const TABLES: readonly Table[] = [peak, gemm, convolutions, depthwise, fused, iterations];
 
+const HELP = `npm run bench -- [options]
+
+  --table NAME      only this table; may be repeated: ${TABLES.map(({ name }) => name).join(", ")}
+  --row TEXT        only rows whose name contains the text, in any case; may be repeated
+  --binary NAME     baseline or relaxed; default: relaxed where the engine has it
+  --json FILE       writes every row as {"table", "row", "unit", "ours", "peers", "ceiling"}
+  --readme FILE     puts the tables into their places in the document
+  --python COMMAND  the Python that has torch, for the peer of whole iterations; default: python3
+  --help            this`;
+
 async function main(): Promise<void> {
   const { values: options } = parseArgs({
     options: {
       table: { type: "string", multiple: true },
+      row: { type: "string", multiple: true },
       binary: { type: "string" },
       json: { type: "string" },
       readme: { type: "string" },
       python: { type: "string", default: "python3" },
+      help: { type: "boolean" },
     },
   });
+  if (options.help) {
+    console.log(HELP);
+    return;
+  }
   const unknown = options.table?.filter((name) => !TABLES.some((table) => table.name === name)) ?? [];
   if (unknown.length > 0 || (options.binary && !["baseline", "relaxed"].includes(options.binary))) {
     const names = TABLES.map(({ name }) => name).join(", ");
@@ -35,7 +48,12 @@ async function main(): Promise<void> {
   }
   const wanted = options.binary as "baseline" | "relaxed" | undefined;
   const binary = await initializeKernels(wanted ? { binary: wanted } : {});
-  const settings = { binary, python: options.python };
+  const texts = options.row?.map((text) => text.toLowerCase());
+  const settings = {
+    binary,
+    python: options.python,
+    wants: (row: string) => texts?.some((text) => row.toLowerCase().includes(text)) ?? true,
+  };
   const run = describeRun(settings);
   console.log(run);
   const all: Row[] = [];

@@ -32,7 +32,7 @@ const CASES: { name: CaseName; title: string; needs?: URL; peer?: typeof pytorch
 export const iterations: Table = {
   name: "iterations",
   async *rows(settings) {
-    for (const { name, title, needs, peer } of CASES) {
+    for (const { name, title, needs, peer } of CASES.filter(({ title }) => settings.wants(title))) {
       if (needs && !existsSync(needs)) {
         console.log(`\niterations: no ${title}: ${fileURLToPath(needs)} is missing`);
         continue;

@@ -7,24 +7,27 @@ const COPY_MEGABYTES = [0.5, 1, 4, 16, 64, 128];
 
 export const peak: Table = {
   name: "peak",
-  async *rows({ binary }) {
+  async *rows({ binary, wants }) {
     const base = { table: "peak", peers: {}, ceiling: null };
     for (const loop of ["baseline", "relaxed"] as const) {
-      if (loop === "relaxed" && binary === "baseline") continue;
+      const row = loop === "relaxed" ? "fused multiply-add" : "multiply, add";
+      if ((loop === "relaxed" && binary === "baseline") || !wants(row)) continue;
       const { multiplyAdd } = await createCeilings({ binary: loop });
       const times = await measure({ multiplyAdd });
       yield {
         ...base,
-        row: loop === "relaxed" ? "fused multiply-add" : "multiply, add",
+        row,
         unit: "GFLOP/s",
         ours: gflops(MULTIPLY_ADD_FLOP, times.multiplyAdd),
       } satisfies Row;
     }
     const { copy } = await createCeilings({ binary });
     for (const megabytes of COPY_MEGABYTES) {
+      const row = `copy, ${megabytes} MB`;
+      if (!wants(row)) continue;
       const bytes = megabytes * 2 ** 20;
       const times = await measure({ copy: copy(bytes) });
-      yield { ...base, row: `copy, ${megabytes} MB`, unit: "GB/s", ours: gigabytes(bytes, times.copy) };
+      yield { ...base, row, unit: "GB/s", ours: gigabytes(bytes, times.copy) };
     }
   },
 };
