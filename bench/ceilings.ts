@@ -1,5 +1,4 @@
 /** The hardware's limits as candidates beside the others, so that they share the noise of every row. */
-import { readFile } from "node:fs/promises";
 import type { instantiate } from "../build/peak.js";
 import type { Settings } from "./harness.ts";
 
@@ -21,11 +20,14 @@ const PAGE_BYTES = 65536;
 const COPY_UNIT = 64;
 
 /** Starts the loops of `bench/assembly/` in a memory of their own. */
-export async function createCeilings({ binary }: Pick<Settings, "binary">): Promise<Ceilings> {
+export async function createCeilings({
+  binary,
+  environment,
+}: Pick<Settings, "binary" | "environment">): Promise<Ceilings> {
   // As seen from the bundle in build/bench/.
   const url = new URL(binary === "relaxed" ? "../peak.relaxed.wasm" : "../peak.wasm", import.meta.url);
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 65536 });
-  const { instance } = await WebAssembly.instantiate(await readFile(url), { env: { memory } });
+  const { instance } = await WebAssembly.instantiate(await environment.read(url), { env: { memory } });
   const loops = instance.exports as unknown as Loops;
   return {
     multiplyAdd: () => {

@@ -4,9 +4,10 @@ import { conv2d } from "../src/kernels/conv2d.ts";
 import { createCeilings, gflops, MULTIPLY_ADD_FLOP } from "./ceilings.ts";
 import { randomTensor, valuesOf } from "./data.ts";
 import { record } from "./gradient.ts";
-import { measure, type Row, type Table } from "./harness.ts";
+import { measure, type Row, ratesOf, type Table } from "./harness.ts";
 import { CONVOLUTIONS, type ConvLayer, describe, geometryOf, outputShape } from "./layers.ts";
-import { openOneNode, type Session } from "./peers/onnxruntime.ts";
+import { openOneNode } from "./peers/onnxruntime.ts";
+import { openPeer, type Peer } from "./peers/peer.ts";
 import { conv2dInputGradientTfjs, conv2dTfjs } from "./peers/tfjs.ts";
 
 export const convolutions: Table = {
@@ -20,18 +21,23 @@ export const convolutions: Table = {
       const x = randomTensor(input, 1);
       const filter = randomTensor([kernel, kernel, input[3], out], 2);
       const dy = randomTensor(shape, 3);
-      const onnxruntime = await openConv(layer, valuesOf(x), valuesOf(filter));
+      const onnxruntime = await openPeer("onnxruntime", settings, () =>
+        openConv(layer, valuesOf(x), valuesOf(filter)),
+      );
       const { backward, dispose } = record(() => conv2d(x, filter, geometry), [x, filter]);
-      const times = await measure({
-        peak: multiplyAdd,
-        forward: () => tidy(() => void conv2d(x, filter, geometry)),
-        byInput: () => tidy(() => void backward([dy]).x!()),
-        byFilter: () => tidy(() => void backward([dy]).filter!()),
-        tfjs: conv2dTfjs(x, filter, layer),
-        tfjsByInput: conv2dInputGradientTfjs(dy, filter, layer),
-        onnxruntime: onnxruntime.run,
-      });
-      await onnxruntime.dispose();
+      const times = await measure(
+        settings,
+        {
+          peak: multiplyAdd,
+          forward: () => tidy(() => void conv2d(x, filter, geometry)),
+          byInput: () => tidy(() => void backward([dy]).x!()),
+          byFilter: () => tidy(() => void backward([dy]).filter!()),
+          tfjs: conv2dTfjs(x, filter, layer),
+          tfjsByInput: conv2dInputGradientTfjs(dy, filter, layer),
+        },
+        { onnxruntime: onnxruntime?.run },
+      );
+      await onnxruntime?.dispose();
       dispose();
       for (const tensor of [x, filter, dy]) tensor.dispose();
       // Padding is counted as work, as everybody does.
@@ -46,7 +52,7 @@ export const convolutions: Table = {
         ...base,
         table: "convolution forward",
         ours: rate(times.forward),
-        peers: { tfjs: rate(times.tfjs), onnxruntime: rate(times.onnxruntime) },
+        peers: ratesOf({ tfjs: times.tfjs, onnxruntime: times.onnxruntime }, rate),
       } satisfies Row;
       yield {
         ...base,
@@ -64,7 +70,7 @@ function openConv(
   { input: [n, h, w, c], out, kernel, stride, padding: { top, bottom, left, right } }: ConvLayer,
   x: Float32Array,
   filter: Float32Array,
-): Promise<Session> {
+): Promise<Peer> {
   return openOneNode({
     opType: "Conv",
     operands: [

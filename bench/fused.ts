@@ -32,7 +32,7 @@ export const fused: Table = {
         const row = `${name}, ${(4 * size) / 2 ** 20} MB a tensor`;
         if (!settings.wants(row)) continue;
         const bytes = 4 * touched * size;
-        const times = await measure({ run, copy: copy(bytes) });
+        const times = await measure(settings, { run, copy: copy(bytes) });
         yield {
           table: "fused",
           row,

@@ -3,9 +3,10 @@ import { tidy } from "@tensorflow/tfjs-core";
 import { matMul } from "../src/kernels/matmul.ts";
 import { createCeilings, gflops, MULTIPLY_ADD_FLOP } from "./ceilings.ts";
 import { randomTensor, valuesOf } from "./data.ts";
-import { measure, type Row, type Table } from "./harness.ts";
+import { measure, type Row, ratesOf, type Table } from "./harness.ts";
 import { matMulJax } from "./peers/jax.ts";
 import { openOneNode } from "./peers/onnxruntime.ts";
+import { openPeer } from "./peers/peer.ts";
 import { matMulTfjs } from "./peers/tfjs.ts";
 
 /** [M, N, K] */
@@ -50,17 +51,21 @@ export const gemm: Table = {
           { shape: bShape, data: valuesOf(b) },
         ] as const;
         const attributes = { transA: { int: Number(transposeA) }, transB: { int: Number(transposeB) } };
-        const onnxruntime = await openOneNode({ opType: "Gemm", operands: [...operands], attributes });
-        const jax = await matMulJax(...operands, transposeA, transposeB);
-        const times = await measure({
-          ours: () => tidy(() => void matMul(a, b, { transposeA, transposeB })),
-          peak: multiplyAdd,
-          tfjs: matMulTfjs(a, b, transposeA, transposeB),
-          onnxruntime: onnxruntime.run,
-          jax: jax.run,
-        });
-        await onnxruntime.dispose();
-        jax.dispose();
+        const onnxruntime = await openPeer("onnxruntime", settings, () =>
+          openOneNode({ opType: "Gemm", operands: [...operands], attributes }),
+        );
+        const jax = await openPeer("jax", settings, () => matMulJax(...operands, transposeA, transposeB));
+        const times = await measure(
+          settings,
+          {
+            ours: () => tidy(() => void matMul(a, b, { transposeA, transposeB })),
+            peak: multiplyAdd,
+            tfjs: matMulTfjs(a, b, transposeA, transposeB),
+          },
+          { onnxruntime: onnxruntime?.run, jax: jax?.run },
+        );
+        await onnxruntime?.dispose();
+        jax?.dispose();
         a.dispose();
         b.dispose();
         const rate = (milliseconds: number): number => gflops(2 * m * n * k, milliseconds);
@@ -69,7 +74,7 @@ export const gemm: Table = {
           row,
           unit: "GFLOP/s",
           ours: rate(times.ours),
-          peers: { tfjs: rate(times.tfjs), onnxruntime: rate(times.onnxruntime), jax: rate(times.jax) },
+          peers: ratesOf({ tfjs: times.tfjs, onnxruntime: times.onnxruntime, jax: times.jax }, rate),
           ceiling: gflops(MULTIPLY_ADD_FLOP, times.peak),
         } satisfies Row;
       }

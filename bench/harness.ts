@@ -1,4 +1,5 @@
 /** Timing: candidates sampled in turns in the same run, and what a table of the results consists of. */
+import type { Environment } from "./environment.ts";
 
 export interface Row {
   table: string;
@@ -24,6 +25,9 @@ export interface Settings {
   binary: "baseline" | "relaxed";
   /** The Python that has torch, for the peer of whole iterations. */
   python: string;
+  environment: Environment;
+  /** Says something about the run, once. */
+  note(text: string): void;
 }
 
 /** Shortest time that one sample may take: below it the clock's grain shows. */
@@ -43,17 +47,24 @@ const WARM_UP_CALLS = 10_000;
 const SHORT_WARM_UP_MS = 400;
 
 /**
- * Median milliseconds of one call of each candidate. Samples are taken in turns (a, b, a, b, …) so that a busy
+ * Median milliseconds of one call of each candidate; peers that are missing stay so. Samples are taken in turns (a, b, a, b, …) so that a busy
  * neighbour, through the caches and memory that all cores share, slows all of them alike.
  */
-export async function measure<Name extends string>(
-  candidates: Record<Name, () => unknown>,
-): Promise<Record<Name, number>> {
-  const names = Object.keys(candidates) as Name[];
-  const calls = new Map<Name, number>();
-  const times = new Map<Name, number[]>(names.map((name) => [name, []]));
+export async function measure<Name extends string, PeerName extends string = never>(
+  { environment: { clock } }: Pick<Settings, "environment">,
+  own: Record<Name, () => unknown>,
+  peers: Record<PeerName, (() => unknown) | undefined> = {} as Record<PeerName, undefined>,
+): Promise<Record<Name, number> & Partial<Record<PeerName, number>>> {
+  const candidates = Object.fromEntries(
+    Object.entries<(() => unknown) | undefined>({ ...own, ...peers }).flatMap(([name, work]) =>
+      work ? [[name, work]] : [],
+    ),
+  );
+  const names = Object.keys(candidates);
+  const calls = new Map<string, number>();
+  const times = new Map<string, number[]>(names.map((name) => [name, []]));
   for (const name of names) {
-    const once = await warmUp(candidates[name]);
+    const once = await warmUp(candidates[name]!, clock);
     calls.set(name, Math.max(1, Math.ceil(MIN_SAMPLE_MS / Math.max(once, 1e-3))));
     if (once > SLOW_MS) times.get(name)!.push(once);
   }
@@ -62,10 +73,11 @@ export async function measure<Name extends string>(
       const taken = times.get(name)!;
       if (sample >= SLOW_SAMPLES - 1 && taken[0]! > SLOW_MS) continue;
       const count = calls.get(name)!;
-      taken.push((await elapsed(candidates[name], count)) / count);
+      taken.push((await elapsed(candidates[name]!, count, clock)) / count);
     }
   }
-  return Object.fromEntries(names.map((name) => [name, median(times.get(name)!)])) as Record<Name, number>;
+  return Object.fromEntries(names.map((name) => [name, median(times.get(name)!)])) as Record<Name, number> &
+    Partial<Record<PeerName, number>>;
 }
 
 export function median(values: readonly number[]): number {
@@ -75,36 +87,37 @@ export function median(values: readonly number[]): number {
 }
 
 /** Milliseconds of a call at the end of the warm-up. */
-async function warmUp(work: () => unknown): Promise<number> {
-  const start = cpuTime();
-  await elapsed(work, 1);
+async function warmUp(work: () => unknown, clock: () => number): Promise<number> {
+  const start = clock();
+  await elapsed(work, 1, clock);
   let calls = 1;
   let last = 0;
   let spent = 0;
   do {
     // The clock's own time would be part of a short call.
     const count = last < SHORT_MS ? 10 : 1;
-    last = (await elapsed(work, count)) / count;
+    last = (await elapsed(work, count, clock)) / count;
     calls += count;
-    spent = cpuTime() - start;
+    spent = clock() - start;
   } while (spent < WARM_UP_MS || (last < SHORT_MS && calls < WARM_UP_CALLS && spent < SHORT_WARM_UP_MS));
   return last;
 }
 
-/**
- * Milliseconds that this process has spent on a core: on a machine that others use too, a wall clock measures
- * them. Everything here runs on one thread, so that on an idle machine the two agree.
- */
-export function cpuTime(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
+/** The peers that were measured, in a row's unit. */
+export function ratesOf(
+  times: Record<string, number | undefined>,
+  rate: (milliseconds: number) => number,
+): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(times).flatMap(([name, time]) => (time === undefined ? [] : [[name, rate(time)]])),
+  );
 }
 
-async function elapsed(work: () => unknown, calls: number): Promise<number> {
-  const start = cpuTime();
+async function elapsed(work: () => unknown, calls: number, clock: () => number): Promise<number> {
+  const start = clock();
   for (let call = 0; call < calls; call++) {
     const result = work();
     if (result instanceof Promise) await result;
   }
-  return cpuTime() - start;
+  return clock() - start;
 }

@@ -2,80 +2,100 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { isMainThread } from "node:worker_threads";
-import { initializeKernels } from "../src/kernels/heap.ts";
-import { convolutions } from "./convolutions.ts";
-import { depthwise } from "./depthwise.ts";
-import { fused } from "./fused.ts";
-import { gemm } from "./gemm.ts";
-import type { Row, Table } from "./harness.ts";
-import { runCase } from "./iterationCase.ts";
-import { iterations } from "./iterations.ts";
-import { peak } from "./peak.ts";
+import { compareRuns, readRuns } from "./compare.ts";
+import { answerCase, environment } from "./environments/node.ts";
+import type { Row } from "./harness.ts";
 import { describeRun, formatTables, insertTable } from "./report.ts";
-
-const TABLES: readonly Table[] = [peak, gemm, convolutions, depthwise, fused, iterations];
+import { measureInChromium, RUNTIMES, type RuntimeName, runElsewhere } from "./runtimes.ts";
+import { type Heard, measureTables, type Request, TABLE_NAMES } from "./tables.ts";
 
 const HELP = `npm run bench -- [options]
 
-  --table NAME      only this table; may be repeated: ${TABLES.map(({ name }) => name).join(", ")}
+  --table NAME      only this table; may be repeated: ${TABLE_NAMES.join(", ")}
   --row TEXT        only rows whose name contains the text, in any case; may be repeated
   --binary NAME     baseline or relaxed; default: relaxed where the engine has it
+  --runtime NAME    ${RUNTIMES.join(", ")}; default: node, the one that was called
   --json FILE       writes every row as {"table", "row", "unit", "ours", "peers", "ceiling"}
   --readme FILE     puts the tables into their places in the document
   --python COMMAND  the Python that has torch, for the peer of whole iterations; default: python3
+  --compare FILE…   measures nothing: what --json wrote in several runs, side by side, a column a file
   --help            this`;
 
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    table: { type: "string", multiple: true },
+    row: { type: "string", multiple: true },
+    binary: { type: "string" },
+    runtime: { type: "string", default: "node" },
+    json: { type: "string" },
+    readme: { type: "string" },
+    python: { type: "string", default: "python3" },
+    compare: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
+  },
+});
+
 async function main(): Promise<void> {
-  const { values: options } = parseArgs({
-    options: {
-      table: { type: "string", multiple: true },
-      row: { type: "string", multiple: true },
-      binary: { type: "string" },
-      json: { type: "string" },
-      readme: { type: "string" },
-      python: { type: "string", default: "python3" },
-      help: { type: "boolean" },
-    },
-  });
-  if (options.help) {
-    console.log(HELP);
-    return;
+  if (options.help) return console.log(HELP);
+  const { table: tables, row: rows, binary, python, runtime } = options;
+  const isKnown = (names: readonly string[], name: string): boolean => names.includes(name);
+  if (
+    !(tables ?? []).every((name) => isKnown(TABLE_NAMES, name)) ||
+    !isKnown(RUNTIMES, runtime) ||
+    !isKnown(["baseline", "relaxed"], binary ?? "relaxed") ||
+    positionals.length > 0 !== options.compare
+  ) {
+    throw new Error(HELP);
   }
-  const unknown = options.table?.filter((name) => !TABLES.some((table) => table.name === name)) ?? [];
-  if (unknown.length > 0 || (options.binary && !["baseline", "relaxed"].includes(options.binary))) {
-    const names = TABLES.map(({ name }) => name).join(", ");
-    throw new Error(`tables are ${names}; binaries are baseline and relaxed`);
+  if (options.compare) {
+    const text = compareRuns(await readRuns(positionals), rows);
+    console.log(text);
+    return intoReadme("runtimes", text);
   }
-  const wanted = options.binary as "baseline" | "relaxed" | undefined;
-  const binary = await initializeKernels(wanted ? { binary: wanted } : {});
-  const texts = options.row?.map((text) => text.toLowerCase());
-  const settings = {
-    binary,
-    python: options.python,
-    wants: (row: string) => texts?.some((text) => row.toLowerCase().includes(text)) ?? true,
-  };
-  const run = describeRun(settings);
-  console.log(run);
-  const all: Row[] = [];
-  for (const table of TABLES.filter(({ name }) => options.table?.includes(name) ?? true)) {
-    const rows: Row[] = [];
-    for await (const row of table.rows(settings)) {
-      rows.push(row);
-      // Rows take seconds each; the table itself is printed when its columns' widths are known.
-      process.stderr.write(`${row.table}: ${row.row}\n`);
-    }
-    if (rows.length === 0) continue;
-    all.push(...rows);
-    console.log(`\n${formatTables(rows)}`);
-    // After every table: a run takes long enough to be broken off.
-    if (options.json) await writeFile(options.json, `${JSON.stringify(all, null, 1)}\n`);
-    if (options.readme) {
-      await writeFile(
-        options.readme,
-        insertTable(await readFile(options.readme, "utf8"), run, table.name, rows),
-      );
-    }
+  const request = { tables, rows, binary: binary as Request["binary"], python };
+  switch (runtime as RuntimeName) {
+    case "node":
+      return measureTables(request, environment, reporter());
+    case "chromium":
+      return measureInChromium(request, reporter());
+    case "node24":
+    case "deno":
+      process.exitCode = await runElsewhere(runtime as "node24" | "deno", process.argv.slice(2));
   }
 }
 
-await (isMainThread ? main() : runCase());
+/** Prints and writes what is heard; files after every table, for a run takes long enough to be broken off. */
+function reporter(): (heard: Heard) => Promise<void> {
+  let run = "";
+  const all: Row[] = [];
+  return async (heard) => {
+    switch (heard.kind) {
+      case "start":
+        run = describeRun(heard.runtime, heard.binary);
+        console.log(run);
+        break;
+      case "row":
+        // The table itself is printed when its columns' widths are known.
+        process.stderr.write(`${heard.name}\n`);
+        break;
+      case "note":
+        console.log(`\n${heard.text}`);
+        break;
+      case "table": {
+        all.push(...heard.rows);
+        const text = formatTables(heard.rows);
+        console.log(`\n${text}`);
+        if (options.json) await writeFile(options.json, `${JSON.stringify(all, null, 1)}\n`);
+        await intoReadme(heard.name, `${run}\n\n\`\`\`\n${text}\n\`\`\``);
+      }
+    }
+  };
+}
+
+async function intoReadme(table: string, text: string): Promise<void> {
+  const { readme } = options;
+  if (readme) await writeFile(readme, insertTable(await readFile(readme, "utf8"), table, text));
+}
+
+await (isMainThread ? main() : answerCase());

@@ -1,6 +1,4 @@
 /** One case of whole iterations, measured inside a worker: a fresh heap that only this case has grown. */
-import { readFile } from "node:fs/promises";
-import { parentPort, workerData } from "node:worker_threads";
 import type { Images } from "../src/images.ts";
 import type { Graph } from "../src/ir/graph.ts";
 import { type Binary, heapBytes, initializeKernels } from "../src/kernels/heap.ts";
@@ -9,7 +7,7 @@ import { loadModel } from "../src/load.ts";
 import { reconstruct } from "../src/quantization/reconstruct.ts";
 import { synthesize } from "../src/synthesis/distill.ts";
 import { randomTensor, valuesOf } from "./data.ts";
-import { cpuTime } from "./harness.ts";
+import type { Environment } from "./environment.ts";
 import { mobileNetV1 } from "./networks.ts";
 
 export type CaseName = "distill-resnet20" | "distill-mobilenet" | "reconstruct-resnet20";
@@ -18,7 +16,8 @@ export type CaseName = "distill-resnet20" | "distill-mobilenet" | "reconstruct-r
 export interface CaseData {
   name: CaseName;
   binary: Binary;
-  model: string;
+  /** URL of a model file. */
+  model: string | undefined;
 }
 
 export interface Part {
@@ -45,17 +44,20 @@ const WARM_UP = 4;
 const SAMPLES = 9;
 const ITERATIONS = WARM_UP + SAMPLES;
 
-const CASES: Record<CaseName, (data: CaseData) => Promise<Lap[]>> = {
-  "distill-resnet20": async ({ model }) => [await distill(await load(model), 128)],
-  "distill-mobilenet": async () => [await distill(mobileNetV1(0.75, 224), 16)],
-  "reconstruct-resnet20": async ({ model }) => reconstructBlocks(await load(model), 32),
+type Case = (model: () => Promise<Graph>, clock: () => number) => Promise<Lap[]>;
+
+const CASES: Record<CaseName, Case> = {
+  "distill-resnet20": async (model, clock) => [await distill(await model(), 128, clock)],
+  "distill-mobilenet": async (_, clock) => [await distill(mobileNetV1(0.75, 224), 16, clock)],
+  "reconstruct-resnet20": async (model, clock) => reconstructBlocks(await model(), 32, clock),
 };
 
-export async function runCase(): Promise<void> {
-  const data = workerData as CaseData;
-  await initializeKernels({ binary: data.binary });
-  const laps = await CASES[data.name](data);
-  parentPort!.postMessage(summarize(laps) satisfies CaseResult);
+export async function measureCase(
+  { name, binary, model }: CaseData,
+  { clock, read }: Environment,
+): Promise<CaseResult> {
+  await initializeKernels({ binary });
+  return summarize(await CASES[name](async () => loadModel(await read(new URL(model!))), clock));
 }
 
 /** One iteration: of the whole network, or of one block. */
@@ -66,8 +68,8 @@ interface Lap {
 }
 
 /** The median of one batch's iterations. */
-async function distill(graph: Graph, images: number): Promise<Lap> {
-  const laps = startLaps();
+async function distill(graph: Graph, images: number, clock: () => number): Promise<Lap> {
+  const laps = startLaps(clock);
   await synthesize(graph, {
     images,
     batchSize: images,
@@ -78,8 +80,8 @@ async function distill(graph: Graph, images: number): Promise<Lap> {
 }
 
 /** The median iteration of every block, with the rounding regularizer on, as after the warm-up of a long run. */
-async function reconstructBlocks(graph: Graph, batchSize: number): Promise<Lap[]> {
-  const laps = startLaps();
+async function reconstructBlocks(graph: Graph, batchSize: number, clock: () => number): Promise<Lap[]> {
+  const laps = startLaps(clock);
   await reconstruct(graph, randomImages(graph, 2 * batchSize), {
     batchSize,
     iterations: ITERATIONS,
@@ -92,13 +94,13 @@ async function reconstructBlocks(graph: Graph, batchSize: number): Promise<Lap[]
   return names.map((name) => medianLap(all.filter((lap) => lap.name === name).slice(WARM_UP)));
 }
 
-function startLaps(): { next(name: string): void; stop(): Lap[] } {
-  const profile = startProfile(cpuTime);
+function startLaps(clock: () => number): { next(name: string): void; stop(): Lap[] } {
+  const profile = startProfile(clock);
   const laps: Lap[] = [];
-  let last = cpuTime();
+  let last = clock();
   return {
     next(name) {
-      const now = cpuTime();
+      const now = clock();
       laps.push({ name, total: now - last, kernels: profile.lap() });
       last = now;
     },
@@ -142,10 +144,6 @@ function summarize(laps: readonly Lap[]): CaseResult {
 
 export function timeOf(parts: readonly Part[]): number {
   return parts.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
-}
-
-async function load(url: string): Promise<Graph> {
-  return loadModel(await readFile(new URL(url)));
 }
 
 function randomImages(graph: Graph, count: number): Images {

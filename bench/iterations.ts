@@ -1,9 +1,4 @@
 /** Whole iterations of the method, each case in a worker with a heap of its own, with a breakdown that adds up. */
-import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
-import { Worker } from "node:worker_threads";
 import type { Row, Settings, Table } from "./harness.ts";
 import { type CaseName, type CaseResult, type Part, timeOf } from "./iterationCase.ts";
 
@@ -32,12 +27,13 @@ const CASES: { name: CaseName; title: string; needs?: URL; peer?: typeof pytorch
 export const iterations: Table = {
   name: "iterations",
   async *rows(settings) {
+    const { binary, environment, note } = settings;
     for (const { name, title, needs, peer } of CASES.filter(({ title }) => settings.wants(title))) {
-      if (needs && !existsSync(needs)) {
-        console.log(`\niterations: no ${title}: ${fileURLToPath(needs)} is missing`);
+      if (needs && !(await environment.exists(needs))) {
+        note(`no ${title}: ${needs.pathname} is missing`);
         continue;
       }
-      const run = (): Promise<CaseResult> => inWorker(name, settings, needs);
+      const run = (): Promise<CaseResult> => environment.runCase({ name, binary, model: needs?.href });
       const { result, peers } = peer
         ? await besidePeer(run, () => peer(settings))
         : { result: await run(), peers: {} };
@@ -87,6 +83,11 @@ function withSmallOnesTogether(parts: readonly Part[], name: string): Part[] {
   return [...parts.filter((part) => !isSmall(part)), { name, milliseconds: timeOf(parts.filter(isSmall)) }];
 }
 
+/** Whether a row is part of what another row measures. */
+export function isBreakdown({ table, row }: Row): boolean {
+  return table.includes(": by ") || row.startsWith("  ");
+}
+
 function breakdown(table: string, parts: readonly Part[]): Row[] {
   return parts.map(({ name, milliseconds }) => ({
     table,
@@ -98,21 +99,12 @@ function breakdown(table: string, parts: readonly Part[]): Row[] {
   }));
 }
 
-function inWorker(name: CaseName, { binary }: Settings, model: URL | undefined): Promise<CaseResult> {
-  return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL(import.meta.url), { workerData: { name, binary, model: model?.href } });
-    worker.once("message", resolve);
-    worker.once("error", reject);
-  });
-}
-
 /** The same distillation iteration in PyTorch, one thread; nothing where there is no torch. */
-async function pytorch({ python }: Settings): Promise<Record<string, number>> {
+async function pytorch({ python, environment, note }: Settings): Promise<Record<string, number>> {
   try {
-    const { stdout } = await promisify(execFile)(python, [fileURLToPath(PYTORCH)]);
-    return { pytorch: Number.parseFloat(stdout) };
+    return { pytorch: Number.parseFloat(await environment.runPython(python, PYTORCH)) };
   } catch (error) {
-    console.log(`\niterations: no PyTorch beside them: ${String(error).split("\n").at(-2)}`);
+    note(`no PyTorch beside iterations in ${environment.name}: ${String(error).trim().split("\n").at(-1)}`);
     return {};
   }
 }

@@ -1,6 +1,6 @@
 /** Rows as people read them: aligned tables on a terminal, and the same tables in their places in a document. */
 import { arch, cpus } from "node:os";
-import type { Row, Settings } from "./harness.ts";
+import type { Row } from "./harness.ts";
 
 /** Rows of one table as aligned text: absolute values, the share of the ceiling, how many times each peer. */
 export function formatTable(rows: readonly Row[]): string {
@@ -23,10 +23,13 @@ export function formatTable(rows: readonly Row[]): string {
       return value === undefined ? ["–", ""] : [digits(value), digits(advantage(row, value))];
     }),
   ]);
-  const widths = header.map((_, column) =>
-    Math.max(...[header, ...body].map((line) => line[column]!.length)),
-  );
-  return [header, ...body]
+  return alignColumns([header, ...body]);
+}
+
+/** Lines of cells as text: the first column to the left, the others to the right. */
+export function alignColumns(lines: readonly (readonly string[])[]): string {
+  const widths = lines[0]!.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
+  return lines
     .map((cells) =>
       cells
         .map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!)))
@@ -37,15 +40,15 @@ export function formatTable(rows: readonly Row[]): string {
 }
 
 /** What was measured on what, when: one line above the tables. */
-export function describeRun({ binary }: Settings): string {
+export function describeRun(runtime: string, binary: string): string {
   const cpu = `${cpus().length} × ${cpus()[0]?.model.trim() ?? arch()}`;
-  return `${new Date().toISOString().slice(0, 10)}, ${cpu}, ${runtime()}, ${binary} binary, one thread`;
+  return `${new Date().toISOString().slice(0, 10)}, ${cpu}, ${runtime}, ${binary} binary, one thread`;
 }
 
-/** `document` with the results between `<!-- results: table -->` and `<!-- end -->` replaced. */
-export function insertTable(document: string, run: string, table: string, rows: readonly Row[]): string {
+/** `document` with `text` between `<!-- results: table -->` and `<!-- end -->`. */
+export function insertTable(document: string, table: string, text: string): string {
   const place = new RegExp(`(<!-- results: ${table} -->)[\\s\\S]*?(<!-- end -->)`);
-  return document.replace(place, `$1\n\n${run}\n\n\`\`\`\n${formatTables(rows)}\n\`\`\`\n\n$2`);
+  return document.replace(place, `$1\n\n${text}\n\n$2`);
 }
 
 /** Rows in order, a table for each name among them. */
@@ -54,16 +57,15 @@ export function formatTables(rows: readonly Row[]): string {
   return names.map((name) => formatTable(rows.filter(({ table }) => table === name))).join("\n\n");
 }
 
-function runtime(): string {
-  if ("Deno" in globalThis) return `Deno (V8 ${process.versions.v8})`;
-  return `Node ${process.versions.node}`;
-}
-
 const isSmallerBetter = ({ unit }: Row): boolean => ["ms", "MB", "%"].includes(unit);
 
 function ceilingCells(row: Row): string[] {
-  if (row.ceiling === null) return ["–", ""];
-  return [digits(row.ceiling), `${Math.round(100 * advantage(row, row.ceiling))} %`];
+  return row.ceiling === null ? ["–", ""] : [digits(row.ceiling), shareOfCeiling(row)];
+}
+
+/** "87 %"; nothing where there is no ceiling. */
+export function shareOfCeiling(row: Row): string {
+  return row.ceiling === null ? "" : `${Math.round(100 * advantage(row, row.ceiling))} %`;
 }
 
 /** How many times better ours is. */
@@ -71,6 +73,6 @@ function advantage(row: Row, other: number): number {
   return isSmallerBetter(row) ? other / row.ours : row.ours / other;
 }
 
-function digits(value: number): string {
+export function digits(value: number): string {
   return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
 }

@@ -1,18 +1,17 @@
-/** jax-js on its wasm device: one thread in Node, which has no global Worker that it could spawn. */
-import { blockUntilReady, defaultDevice, init, jit, numpy } from "@jax-js/jax";
+/** jax-js on its wasm device, on one thread: where there is no global Worker that it could spawn. */
+import type { numpy } from "@jax-js/jax";
+import type { Peer } from "./peer.ts";
 
-const hadWorker = "Worker" in globalThis;
-let started: Promise<void> | undefined;
+let started: ReturnType<typeof start> | undefined;
 
 /** Call after relaxed SIMD is switched on: jax-js looks for it once. */
-async function start(): Promise<void> {
-  await init("wasm");
-  defaultDevice("wasm");
-}
-
-export interface Product {
-  run(): Promise<void>;
-  dispose(): void;
+async function start() {
+  // Pages and Deno have one, and onnxruntime-web leaves Node's among the globals.
+  Reflect.deleteProperty(globalThis, "Worker");
+  const jax = await import("@jax-js/jax");
+  await jax.init("wasm");
+  jax.defaultDevice("wasm");
+  return jax;
 }
 
 /** C = A · B of row-major operands, either of which may be stored transposed. */
@@ -21,11 +20,9 @@ export async function matMulJax(
   b: { shape: [number, number]; data: Float32Array },
   transposeA: boolean,
   transposeB: boolean,
-): Promise<Product> {
-  // onnxruntime-web leaves Node's Worker among the globals, by which jax-js believes itself in a page with threads.
-  if (!hadWorker) Reflect.deleteProperty(globalThis, "Worker");
+): Promise<Peer> {
   started ??= start();
-  await started;
+  const { blockUntilReady, jit, numpy } = await started;
   const [left, right] = [a, b].map(({ shape, data }) =>
     numpy.array(data as Float32Array<ArrayBuffer>).reshape(shape),
   ) as [numpy.Array, numpy.Array];

@@ -6,6 +6,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import * as ort from "onnxruntime-web";
 import { type Attribute, FileBuilder } from "../../src/formats/onnx/fileBuilder.ts";
 import { ModelProtoSchema, TensorProto_DataType } from "../../src/formats/onnx/onnx_pb.ts";
+import type { Peer } from "./peer.ts";
 
 ort.env.wasm.numThreads = 1;
 ort.env.logLevel = "error";
@@ -16,12 +17,7 @@ export interface OneNode {
   attributes: Record<string, Attribute>;
 }
 
-export interface Session {
-  run(): Promise<void>;
-  dispose(): Promise<void>;
-}
-
-export async function openOneNode(node: OneNode): Promise<Session> {
+export async function openOneNode(node: OneNode): Promise<Peer> {
   const session = await ort.InferenceSession.create(oneNodeModel(node), {
     executionProviders: ["wasm"],
     graphOptimizationLevel: "disabled",
