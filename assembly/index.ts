@@ -16,6 +16,7 @@ export { gather, quantizationScore, valueRange } from "./scalesearch";
 export { matMul, matMulScratch } from "./gemm";
 export { conv2d, conv2dInputGradient, conv2dInputGradientScratch, conv2dScratch, convHeaderBytes } from "./conv2d";
 export { winograd, winogradHeaderBytes, winogradScratch } from "./winograd";
+export { winogradFilterGradient, winogradFilterHeaderBytes, winogradFilterScratch } from "./winogradFilter";
 export { conv2dFilterGradient, conv2dFilterGradientScratch } from "./conv2dFilter";
 export { repeatChannels, sumRepeated } from "./channelRepeat";
 export { depthwise, depthwiseFilterGradient, depthwiseFilterGradientScratch } from "./depthwise";

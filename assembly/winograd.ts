@@ -4,14 +4,13 @@
  * 36 products a tile, channel and output channel instead of 144. A strip of tiles at a time: transformed, multiplied
  * as 36 products of matrices [tiles, C]·[C, O], and transformed back, all while it is in L2.
  */
-import { fill } from "./fill";
 import { TILE_COLUMNS, TILE_ROWS } from "./microkernel";
 import { packPanels } from "./packing";
 import { multiplyShort } from "./shortMicrokernel";
 import { packedBytes } from "./tiles";
+import { align, InputBand, openBand, planBand, transformIn } from "./winogradBand";
 import {
-  Factors, FACTORS_BYTES, FILTER_SCRATCH_BYTES, POSITIONS, setFactors, TILE_IN, TILE_OUT, transformFilter,
-  transformInputColumns, transformInputRows, transformOutputColumns, transformOutputRows,
+  FILTER_SCRATCH_BYTES, POSITIONS, TILE_IN, TILE_OUT, transformFilter, transformOutputColumns, transformOutputRows,
 } from "./winogradTransforms";
 
 /** Bytes of a strip's tiles, both sides of the products: together with the filter they stay in a common L2. */
@@ -26,19 +25,12 @@ const TAPS: i32 = 9;
 
 /** The sizes of one call, and where in its scratch everything is. */
 @unmanaged
-class Plan {
+class Plan extends InputBand {
   tilesH: i32;
-  tilesW: i32;
   /** Rows of tiles of a strip, of one image or of several. */
   stripRows: i32;
   /** Output channels in whole panels. */
   columns: i32;
-  factors: Factors;
-  /** A row of zeros, [W, C]: what lies above and below the image. */
-  zeros: usize;
-  /** Six rows of a row of tiles, transformed along the height, [6, 4·tilesW + 2, C]. */
-  band: usize;
-  bandRow: usize;
   /** A row of tiles, transformed back along the height, [tilesW, 4, 6, columns]. */
   outRows: usize;
   /** Transformed filter, packed: [36] × panels of [C, 8]. */
@@ -52,12 +44,6 @@ class Plan {
 
 const PLAN_BYTES: usize = 64;
 
-// @ts-expect-error: decorator
-@inline
-function align(bytes: usize): usize {
-  return (bytes + 15) & ~15;
-}
-
 /** Tiles in whole groups of four, as the micro-kernel takes them. */
 // @ts-expect-error: decorator
 @inline
@@ -68,16 +54,11 @@ function wholeRows(tiles: i32): i32 {
 function plan(memory: usize, n: i32, w: i32, c: i32, o: i32, oh: i32, ow: i32): Plan {
   const it = changetype<Plan>(memory);
   it.tilesH = (oh + TILE_OUT - 1) / TILE_OUT;
-  it.tilesW = (ow + TILE_OUT - 1) / TILE_OUT;
+  it.outRows = planBand(it, memory + PLAN_BYTES, w, c, ow);
   it.columns = (o + TILE_COLUMNS - 1) & ~(TILE_COLUMNS - 1);
   const tileBytes = POSITIONS * (c + it.columns) * 4;
   const stripTiles = max(MIN_STRIP_TILES, STRIP_BYTES / tileBytes);
   it.stripRows = min(n * it.tilesH, (stripTiles + it.tilesW - 1) / it.tilesW);
-  it.factors = changetype<Factors>(memory + PLAN_BYTES);
-  it.zeros = memory + PLAN_BYTES + FACTORS_BYTES;
-  it.bandRow = <usize>((TILE_OUT * it.tilesW + TILE_IN - TILE_OUT) * c) * 4;
-  it.band = it.zeros + align(<usize>(w * c) * 4);
-  it.outRows = it.band + <usize>TILE_IN * it.bandRow;
   it.filter = it.outRows + <usize>(it.tilesW * TILE_OUT * TILE_IN * it.columns) * 4;
   it.filterBytes = packedBytes(c, o) + SKEW_BYTES;
   it.tiles = it.filter + <usize>POSITIONS * it.filterBytes;
@@ -113,38 +94,6 @@ function prepareFilter(it: Plan, filter: usize, c: i32, o: i32, isRotated: bool)
   transformFilter(taps, it.filterBytes, it.filter, taps + <usize>TAPS * it.filterBytes);
 }
 
-/** A row of the image of h rows at x, or zeros where it has none. */
-// @ts-expect-error: decorator
-@inline
-function rowOrZeros(it: Plan, x: usize, index: i32, h: i32, rowBytes: usize): usize {
-  return index >= 0 && index < h ? x + <usize>index * rowBytes : it.zeros;
-}
-
-/** Transforms one row of tiles, whose first input row is `top` of the image at x, to `tiles`. */
-function transformIn(it: Plan, x: usize, h: i32, w: i32, c: i32, top: i32, left: i32, tiles: usize): void {
-  const pixel = <usize>c * 4;
-  const row = <usize>w * pixel;
-  // The band's columns before and after the image stay 0 throughout.
-  const first = max(0, left);
-  const from = <usize>(first - left) * pixel;
-  const to = <usize>first * pixel;
-  if (from < row && to < it.bandRow) {
-    const source = x + from;
-    transformInputRows(
-      rowOrZeros(it, source, top, h, row), rowOrZeros(it, source, top + 1, h, row),
-      rowOrZeros(it, source, top + 2, h, row), rowOrZeros(it, source, top + 3, h, row),
-      rowOrZeros(it, source, top + 4, h, row), rowOrZeros(it, source, top + 5, h, row),
-      min(row - from, it.bandRow - to), it.factors, it.band + to, it.bandRow,
-    );
-  }
-  let column = it.band;
-  for (let tile = 0; tile < it.tilesW; tile++) {
-    transformInputColumns(column, it.bandRow, pixel, it.factors, tiles);
-    column += <usize>TILE_OUT * pixel;
-    tiles += <usize>POSITIONS * pixel;
-  }
-}
-
 /** Transforms back one row of tiles: `height` ≤ 4 rows of the output at y, of `width` pixels of o channels. */
 function transformOut(it: Plan, products: usize, y: usize, height: i32, width: i32, o: i32): void {
   const bytes = <usize>o * 4;
@@ -178,9 +127,8 @@ export function winograd(
 ): void {
   const it = plan(scratch, n, w, c, o, oh, ow);
   prepareFilter(it, filter, c, o, isRotated);
-  fill(it.zeros, 0, w * c);
-  fill(it.band, 0, <i32>((<usize>TILE_IN * it.bandRow) >> 2));
-  setFactors(it.factors);
+  openBand(it, w, c);
+  const pixelIn = <usize>c * 4;
   const tileIn = <usize>(POSITIONS * c) * 4;
   const tileOut = <usize>(POSITIONS * it.columns) * 4;
   const xImage = <usize>(h * w * c) * 4;
@@ -192,7 +140,7 @@ export function winograd(
       const image = (strip + r) / it.tilesH;
       const row = (strip + r - image * it.tilesH) * TILE_OUT;
       const tiles = it.tiles + <usize>(r * it.tilesW) * tileIn;
-      transformIn(it, x + <usize>image * xImage, h, w, c, row - top, left, tiles);
+      transformIn(it, x + <usize>image * xImage, h, w, c, row - top, left, tiles, 16, pixelIn, tileIn);
     }
     // Tiles that fill up the last four hold what was there before, and nobody reads their products.
     const tiles = wholeRows(count * it.tilesW);

@@ -16,9 +16,9 @@
 import { madd } from "./madd";
 
 /** The interpolation point a. */
-const POINT: f32 = 0.75;
-const POINT2: f32 = POINT * POINT;
-const POINT4: f32 = POINT2 * POINT2;
+export const POINT: f32 = 0.75;
+export const POINT2: f32 = POINT * POINT;
+export const POINT4: f32 = POINT2 * POINT2;
 
 /** Outputs of a tile along an axis. */
 export const TILE_OUT: i32 = 4;
@@ -96,15 +96,18 @@ export function transformInputRows(
 /**
  * B along the width: v[6·i + j] of one tile, from six columns of each of the six rows i that `transformInputRows` has made.
  *
- * @param rowStride bytes between rows
- * @param pixelBytes bytes of a pixel, there and between positions of `v`
+ * @param rowStride, pixelBytes bytes of a row and of a pixel there
+ * @param vector, position bytes in `v` from one to the next four channels and position
  */
-export function transformInputColumns(band: usize, rowStride: usize, pixelBytes: usize, factors: Factors, v: usize): void {
+export function transformInputColumns(
+  band: usize, rowStride: usize, pixelBytes: usize, factors: Factors, v: usize, vector: usize, position: usize,
+): void {
   const a = f32x4.splat(factors.a);
   const minusA2 = f32x4.splat(factors.minusA2);
   const minusFourA2 = f32x4.splat(factors.minusFourA2);
   for (let i = 0; i < TILE_IN; i++) {
     const end = band + pixelBytes;
+    let to = v;
     for (let at = band; at < end; at += 16) {
       let next = at + pixelBytes;
       const d0 = v128.load(at);
@@ -117,11 +120,11 @@ export function transformInputColumns(band: usize, rowStride: usize, pixelBytes:
       const d4 = v128.load(next);
       next += pixelBytes;
       const d5 = v128.load(next);
-      storeInput(d0, d1, d2, d3, d4, d5, a, minusA2, minusFourA2, v, pixelBytes);
-      v += 16;
+      storeInput(d0, d1, d2, d3, d4, d5, a, minusA2, minusFourA2, to, position);
+      to += vector;
     }
     band += rowStride;
-    v += <usize>(TILE_IN - 1) * pixelBytes;
+    v += <usize>TILE_IN * position;
   }
 }
 

@@ -4,7 +4,7 @@ import { GenieError } from "../errors.ts";
 import type { Padding } from "../ir/graph.ts";
 import { defineFilterOp } from "./filterOp.ts";
 import { address, emptyTensor, kernels, scratch } from "./heap.ts";
-import { type UnitConvolution, winograd, winogradPays } from "./winograd.ts";
+import { type UnitConvolution, winograd, winogradFilterGradient, winogradPays } from "./winograd.ts";
 
 /** Where a filter is applied; [height, width] each. */
 export interface ConvGeometry {
@@ -180,6 +180,11 @@ export function inputGradient(dy: Tensor, filter: Tensor, attributes: ConvAttrib
 /** Its gradient by the filter, off the tape. */
 export function filterGradient(x: Tensor, dy: Tensor, attributes: ConvAttributes): Tensor {
   const dFilter = emptyTensor(attributes.filterShape);
+  const unit = unitConvolution(attributes);
+  if (unit && winogradPays(unit)) {
+    winogradFilterGradient(x, dy, dFilter, unit);
+    return dFilter;
+  }
   const wasm = kernels();
   const args = sizes(attributes);
   const memory = scratch(wasm.conv2dFilterGradientScratch(scratch(wasm.convHeaderBytes()), ...args));

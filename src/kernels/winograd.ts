@@ -29,8 +29,9 @@ const TRANSFORM_COST = 225;
 const FILTER_COST = 300;
 
 /**
- * Whether Winograd's algorithm can do this convolution and takes less time than the direct one. All costs are in
- * multiply-adds for a pair of channels, which both do at about the same rate (bench/README.md).
+ * Whether Winograd's algorithm can do this convolution and takes less time than the direct one; its gradient by the
+ * filter as well, whose costs are the same within what was measured. All costs are in multiply-adds for a pair of
+ * channels, which both do at about the same rate (bench/README.md).
  */
 export function winogradPays({ n, c, o, oh, ow }: UnitConvolution): boolean {
   if (c % LANES !== 0 || o % LANES !== 0) return false;
@@ -57,4 +58,34 @@ export function winograd(
   const wasm = kernels();
   const memory = scratch(wasm.winogradScratch(scratch(wasm.winogradHeaderBytes()), n, w, c, o, oh, ow));
   wasm.winograd(address(x), address(filter), address(y), memory, n, h, w, c, o, top, left, oh, ow, isRotated);
+}
+
+/**
+ * dFilter[kh, kw, c, o] = Σ over n, oh, ow of x[n, oh + kh − top, ow + kw − left, c] · dy[n, oh, ow, o], with x = 0
+ * outside: F(3×3, 4×4), with the same points and rounding errors.
+ */
+export function winogradFilterGradient(
+  x: Tensor,
+  dy: Tensor,
+  dFilter: Tensor,
+  { n, h, w, c, o, top, left, oh, ow }: UnitConvolution,
+): void {
+  const wasm = kernels();
+  const header = scratch(wasm.winogradFilterHeaderBytes());
+  const memory = scratch(wasm.winogradFilterScratch(header, n, w, c, o, oh, ow));
+  wasm.winogradFilterGradient(
+    address(x),
+    address(dy),
+    address(dFilter),
+    memory,
+    n,
+    h,
+    w,
+    c,
+    o,
+    top,
+    left,
+    oh,
+    ow,
+  );
 }

@@ -10,7 +10,12 @@ import {
   kernels,
   view,
 } from "../../src/kernels/heap.ts";
-import { type UnitConvolution, winograd, winogradPays } from "../../src/kernels/winograd.ts";
+import {
+  type UnitConvolution,
+  winograd,
+  winogradFilterGradient,
+  winogradPays,
+} from "../../src/kernels/winograd.ts";
 import {
   type Case,
   convolutionCase,
@@ -72,8 +77,8 @@ function operands(convolution: Case) {
   return { x: noise(n * h * w * c, 1), filter: noise(9 * c * o, 2), dy: noise(n * oh * ow * o, 3) };
 }
 
-/** y and dx by the kernel, whether it pays or not. */
-function byWinograd(convolution: Case): { y: Float32Array; dx: Float32Array } {
+/** y and both gradients by the kernels, whether it pays or not. */
+function byWinograd(convolution: Case): { y: Float32Array; dx: Float32Array; dFilter: Float32Array } {
   const { n, h, w, c, o } = convolution;
   const sizes = sizesOf(convolution);
   const data = operands(convolution);
@@ -85,7 +90,10 @@ function byWinograd(convolution: Case): { y: Float32Array; dx: Float32Array } {
     const dx = emptyTensor(x.shape);
     winograd(x, filter, y, sizes, false);
     winograd(dy, filter, dx, transposed(sizes), true);
-    return { y: y.dataSync() as Float32Array, dx: dx.dataSync() as Float32Array };
+    const dFilter = emptyTensor(filter.shape);
+    winogradFilterGradient(x, dy, dFilter, sizes);
+    const values = (tensor: Tensor) => tensor.dataSync() as Float32Array;
+    return { y: values(y), dx: values(dx), dFilter: values(dFilter) };
   });
 }
 
@@ -98,12 +106,13 @@ describe.each<Binary>(["baseline", "relaxed"])("winograd, %s", (binary) => {
   beforeAll(() => initializeKernels({ binary }));
 
   it.each(CASES.map((convolution) => ({ name: describeCase(convolution), convolution })))(
-    "equals the definition, forward and by input: $name",
+    "equals the definition, forward, by input and by filter: $name",
     ({ convolution }) => {
       const expected = expectedOf(convolution);
       const actual = byWinograd(convolution);
       expect(relativeError(actual.y, expected.y), "y").toBeLessThan(TOLERANCE);
       expect(relativeError(actual.dx, expected.dx), "dx").toBeLessThan(TOLERANCE);
+      expect(relativeError(actual.dFilter, expected.dFilter), "dFilter").toBeLessThan(TOLERANCE);
     },
   );
 
@@ -115,79 +124,76 @@ describe.each<Binary>(["baseline", "relaxed"])("winograd, %s", (binary) => {
         const { n, h, w, o, geometry } = convolution;
         const [oh, ow] = outputSize(convolution);
         const data = operands(convolution);
-        const apply = (x: Tensor, filter: Tensor) => conv2d(x, filter, geometry, { frozenFilter: true });
+        const apply = (x: Tensor, filter: Tensor) => conv2d(x, filter, geometry);
         const actual = tidy(() => {
           const x = tensor4d(data.x, [n, h, w, c]);
           const filter = tensor4d(data.filter, [3, 3, c, o]);
           const y = apply(x, filter).dataSync();
-          const [dx] = grads((input: Tensor) => apply(input, filter))([x], tensor4d(data.dy, [n, oh, ow, o]));
-          return { y, dx: dx!.dataSync() };
+          const [dx, dFilter] = grads(apply)([x, filter], tensor4d(data.dy, [n, oh, ow, o]));
+          return { y, dx: dx!.dataSync(), dFilter: dFilter!.dataSync() };
         });
         const expected = expectedOf(convolution);
         expect(relativeError(actual.y, expected.y), `y ${c}→${o}`).toBeLessThan(TOLERANCE);
         expect(relativeError(actual.dx, expected.dx), `dx ${c}→${o}`).toBeLessThan(TOLERANCE);
+        expect(relativeError(actual.dFilter, expected.dFilter), `dFilter ${c}→${o}`).toBeLessThan(TOLERANCE);
         if (winogradPays(sizesOf(convolution))) {
           expect(actual.y).toEqual(byWinograd(convolution).y);
           expect(actual.dx).toEqual(byWinograd(convolution).dx);
+          expect(actual.dFilter).toEqual(byWinograd(convolution).dFilter);
         }
       }
     }
   });
 
-  it("writes nothing but its output and its scratch", () => {
-    const size = fc.integer({ min: 1, max: 13 });
-    const border = fc.integer({ min: -1, max: 3 });
-    const vectors = fc.integer({ min: 1, max: 5 });
-    const [guard, value] = [16, 12345.5];
-    fc.assert(
-      fc.property(
-        fc.record({ n: fc.integer({ min: 1, max: 4 }), h: size, w: size, oh: size, ow: size }),
-        fc.record({ top: border, left: border, c: vectors, o: vectors }),
-        ({ n, h, w, oh, ow }, { top, left, c, o }) => {
-          tidy(() => {
-            const [channels, out] = [4 * c, 4 * o];
-            const x = tensor4d(noise(n * h * w * channels, 1), [n, h, w, channels]);
-            const filter = tensor4d(noise(9 * channels * out, 2), [3, 3, channels, out]);
-            const wasm = kernels();
-            const header = emptyTensor([wasm.winogradHeaderBytes() / 4]);
-            const bytes = wasm.winogradScratch(address(header), n, w, channels, out, oh, ow);
-            const [yFloats, scratchFloats] = [n * oh * ow * out, bytes / 4];
-            // guard, y, guard, scratch on 16 bytes, guard
-            const arena = emptyTensor([yFloats + scratchFloats + 4 * guard]);
-            view(arena).fill(value);
-            const y = address(arena) + guard * 4;
-            const memory = (y + (yFloats + guard) * 4 + 15) & ~15;
-            wasm.winograd(
-              address(x),
-              address(filter),
-              y,
-              memory,
-              n,
-              h,
-              w,
-              channels,
-              out,
-              top,
-              left,
-              oh,
-              ow,
-              false,
-            );
-            const floats = view(arena);
-            const scratchAt = (memory - address(arena)) / 4;
-            const around = [
-              ...floats.subarray(0, guard),
-              ...floats.subarray(guard + yFloats, scratchAt),
-              ...floats.subarray(scratchAt + scratchFloats),
-            ];
-            expect(around.every((float) => float === value)).toBe(true);
-            expect(floats.subarray(guard, guard + yFloats).every((float) => float !== value)).toBe(true);
-          });
-        },
-      ),
-      { numRuns: 100, seed: 20240913 },
-    );
-  });
+  it.each(["winograd", "winogradFilterGradient"] as const)(
+    "%s writes nothing but its output and its scratch",
+    (operator) => {
+      const size = fc.integer({ min: 1, max: 13 });
+      const border = fc.integer({ min: -1, max: 3 });
+      const vectors = fc.integer({ min: 1, max: 5 });
+      const [guard, value] = [16, 12345.5];
+      fc.assert(
+        fc.property(
+          fc.record({ n: fc.integer({ min: 1, max: 4 }), h: size, w: size, oh: size, ow: size }),
+          fc.record({ top: border, left: border, c: vectors, o: vectors }),
+          ({ n, h, w, oh, ow }, { top, left, c: inVectors, o: outVectors }) => {
+            tidy(() => {
+              const [c, o] = [4 * inVectors, 4 * outVectors];
+              const wasm = kernels();
+              const isGradient = operator === "winogradFilterGradient";
+              const [headerBytes, scratchBytes] = isGradient
+                ? ([wasm.winogradFilterHeaderBytes, wasm.winogradFilterScratch] as const)
+                : ([wasm.winogradHeaderBytes, wasm.winogradScratch] as const);
+              const x = address(tensor4d(noise(n * h * w * c, 1), [n, h, w, c]));
+              const filter = address(tensor4d(noise(9 * c * o, 2), [3, 3, c, o]));
+              const dy = address(tensor4d(noise(n * oh * ow * o, 3), [n, oh, ow, o]));
+              const bytes = scratchBytes(address(emptyTensor([headerBytes() / 4])), n, w, c, o, oh, ow);
+              const outFloats = isGradient ? 9 * c * o : n * oh * ow * o;
+              const scratchFloats = bytes / 4;
+              // guard, output, guard, scratch on 16 bytes, guard
+              const arena = emptyTensor([outFloats + scratchFloats + 4 * guard]);
+              view(arena).fill(value);
+              const out = address(arena) + guard * 4;
+              const memory = (out + (outFloats + guard) * 4 + 15) & ~15;
+              const sizes = [n, h, w, c, o, top, left, oh, ow] as const;
+              if (isGradient) wasm.winogradFilterGradient(x, dy, out, memory, ...sizes);
+              else wasm.winograd(x, filter, out, memory, ...sizes, false);
+              const floats = view(arena);
+              const scratchAt = (memory - address(arena)) / 4;
+              const around = [
+                ...floats.subarray(0, guard),
+                ...floats.subarray(guard + outFloats, scratchAt),
+                ...floats.subarray(scratchAt + scratchFloats),
+              ];
+              expect(around.every((float) => float === value)).toBe(true);
+              expect(floats.subarray(guard, guard + outFloats).every((float) => float !== value)).toBe(true);
+            });
+          },
+        ),
+        { numRuns: 100, seed: 20240913 },
+      );
+    },
+  );
 });
 
 describe("winogradPays", () => {
