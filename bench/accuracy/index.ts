@@ -96,6 +96,7 @@ for (const name of flags["tables-only"] ? [] : flags.model) {
             learnStepSize,
             correctBias: isExtended,
             equalize: isExtended,
+            feedback: isExtended,
           };
           return judge((await session.reconstruct(graph, images, settings)).model);
         });

@@ -5,6 +5,8 @@ import { foldBatchNorm } from "../ir/foldBatchNorm.ts";
 import type { Graph } from "../ir/graph.ts";
 import { isLayer, outputChannels } from "../ir/rewrite.ts";
 import { samplesOf } from "../quantization/biases.ts";
+import { windowSize } from "../quantization/patches.ts";
+import { LARGEST_WINDOW, windowsOf } from "../quantization/roundBlock.ts";
 import { generatorWidths } from "../synthesis/generator.ts";
 import { inputLayout, isVector } from "../synthesis/inputLayout.ts";
 import type { SynthesisSettings } from "../synthesis/options.ts";
@@ -116,8 +118,8 @@ export interface ReconstructionSize {
 
 /**
  * Bytes of one member's heap at its highest while blocks are reconstructed: over blocks, the most of training
- * (constants + 5·filters + tape), of running `slabSize` images through it, and of correcting its biases; before them
- * `slabSize` images run through the whole network, for equalization.
+ * (constants + 5·filters + tape), of running `slabSize` images through it, of correcting its biases and of the sums that it
+ * is rounded by; before them `slabSize` images run through the whole network, for equalization.
  */
 export function reconstructionBytes(graph: Graph, { batchSize, slabSize }: ReconstructionSize): number {
   const folded = foldBatchNorm(graph);
@@ -130,7 +132,7 @@ export function reconstructionBytes(graph: Graph, { batchSize, slabSize }: Recon
     const run = new Ledger();
     run.tensor(unit + constantBytes(part));
     runOnce(run, part, slabSize, true);
-    return Math.max(ledger.peak, run.peak, unit + biasBytes(part));
+    return Math.max(ledger.peak, run.peak, unit + biasBytes(part), unit + feedbackBytes(part));
   });
   const whole = new Ledger();
   whole.tensor(constantBytes(folded));
@@ -148,6 +150,16 @@ function biasBytes(graph: Graph): number {
     }),
   );
   return 3 * FLOAT_BYTES * widest;
+}
+
+/** Windows of a layer's input in the float model and in the quantized one, and the sums of their products. */
+function feedbackBytes(graph: Graph): number {
+  const layers = graph.nodes.filter(isLayer).filter(({ op }) => op !== "depthwiseConv2d");
+  const values = layers.map((layer) => {
+    const size = windowSize(layer, graph.constants.get(layer.inputs[1]!)!.shape);
+    return size > LARGEST_WINDOW ? 0 : 2 * windowsOf(size) * size + size ** 2;
+  });
+  return FLOAT_BYTES * Math.max(0, ...values);
 }
 
 function trainBlock(ledger: Ledger, graph: Graph, batchSize: number, isQuantizedInput: boolean): void {

@@ -19,7 +19,8 @@ const LARGEST_RATIO = 64;
  * The folded network with channels of its low-bit activations lifted towards the largest one (`equalize`): they share one
  * step size, of which a small channel has few steps.
  *
- * g[c] = √clip(max / max[c], 1, 64), the maxima over all images and positions (of a ReLU6: 6 for the first).
+ * g[c] = √clip(max / max[c], 1, 64), the maxima over all images and positions (of a ReLU6: 6 for the first), and without
+ * the root where a depthwise layer reads a ReLU6: its range is the network's own and not the images'.
  *
  * Only where a depthwise layer is on either side: its channels differ in range most, and do not mix. A depthwise
  * filter has a step size for each channel and takes g back for nothing. A filter that mixes channels has one for all of
@@ -63,9 +64,13 @@ export async function equalizeActivations(
       link.ceiling,
       largest.reduce((max, value) => Math.max(max, value)),
     );
+    const takesAll = link.to.op === "depthwiseConv2d" && Number.isFinite(link.ceiling);
     gains.set(
       link,
-      largest.map((value) => Math.sqrt(Math.min(LARGEST_RATIO, value > 0 ? Math.max(1, top / value) : 1))),
+      largest.map((value) => {
+        const ratio = Math.min(LARGEST_RATIO, value > 0 ? Math.max(1, top / value) : 1);
+        return takesAll ? ratio : Math.sqrt(ratio);
+      }),
     );
   }
   return equalize(folded, gains);

@@ -31,6 +31,11 @@ export interface ReconstructionOptions extends LongWork {
    */
   equalize?: boolean | undefined;
   /**
+   * Whether each block is rounded in closed form as well (`roundBlock`), which takes the place of the learned rounding
+   * where it errs less. Not part of the published method.
+   */
+  feedback?: boolean | undefined;
+  /**
    * Learning rate of the rounding logits V. Default: the published 1e-3, and in fewer than the published 20 000
    * iterations as many times more, up to 1e-2: at 1e-3 most of the logits would not get where they are going
    * (ResNet-20, squared error of the scores on real images after 200 iterations at W4A4 and 300 at W3A3: 15.6 against
@@ -90,6 +95,7 @@ export function resolveReconstruction(options: ReconstructionOptions): ResolvedR
     learnStepSize: options.learnStepSize ?? true,
     correctBias: options.correctBias ?? true,
     equalize: options.equalize ?? true,
+    feedback: options.feedback ?? true,
     roundingLearningRate: options.roundingLearningRate ?? roundingLearningRate(iterations),
     weightStepLearningRate: options.weightStepLearningRate ?? 1e-4,
     activationStepLearningRate: options.activationStepLearningRate ?? 4e-5,

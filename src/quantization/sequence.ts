@@ -15,6 +15,7 @@ import {
   quantizedForward,
   unquantized,
 } from "./quantizedBlock.ts";
+import { roundBlock } from "./roundBlock.ts";
 import { errorWeight, trainUnit } from "./train.ts";
 import { createUnit, harden } from "./unit.ts";
 
@@ -39,6 +40,14 @@ export interface Plan {
   folded: Graph;
   blocks: Block[];
   settings: ReconstructionSettings;
+}
+
+/** A block's integers and what they give. */
+interface Finished {
+  quantization: BlockQuantization;
+  output: Images;
+  /** Mean error of the output over all members' images. */
+  loss: number;
 }
 
 export interface SequenceHooks {
@@ -95,17 +104,27 @@ export async function reconstructBlocks(
           onIteration(index, iteration, loss);
           await breathe();
         });
-        const quantization = harden(unit);
-        if (settings.correctBias) {
-          quantization.biases = await correctBiases(graph, quantization, x, quantizedX, slabs, collective);
+        const finish = async (quantization: BlockQuantization): Promise<Finished> => {
+          if (settings.correctBias) {
+            quantization.biases = await correctBiases(graph, quantization, x, quantizedX, slabs, collective);
+          }
+          const output = await quantize(quantization);
+          return { quantization, output, loss: await meanError(output, y, collective) };
+        };
+        let best = await finish(harden(unit));
+        const fed = settings.feedback && (await roundBlock(unit, x, quantizedX, slabs, collective));
+        if (fed) {
+          const other = await finish(fed);
+          if (other.loss < best.loss) best = other;
         }
-        output = await quantize(quantization);
+        const { quantization, loss } = best;
+        output = best.output;
         commit(quantization, model);
         const report: BlockReport = {
           name: block.name,
           layers: block.layers,
           initialLoss,
-          loss: await meanError(output, y, collective),
+          loss,
           seconds: (performance.now() - started) / 1000,
         };
         await onBlock(index, { ...report, ...quantization });

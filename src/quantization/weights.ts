@@ -5,6 +5,7 @@ import type { Constant, QuantizedTensor } from "../ir/graph.ts";
 import { view } from "../kernels/heap.ts";
 import { hardRound, initialLogits, softRound } from "../kernels/rounding.ts";
 import { searchWeightScale } from "../kernels/scalesearch.ts";
+import type { Grids } from "./feedback.ts";
 import { createStepSize, type StepSize } from "./stepSize.ts";
 
 export interface WeightQuantizer {
@@ -14,6 +15,11 @@ export interface WeightQuantizer {
   step: StepSize;
   /** ŵ with soft bits, on the tape, and the rounding regularizer Σ 1 − |2h(V) − 1|^β (0 unless `regularize`). */
   soft(beta: number, regularize: boolean): { weights: Tensor; regularizer: Tensor };
+  bits: number;
+  /** The grids as they are now. */
+  grids(): Grids;
+  /** Codes of these grids, 0 for w = 0, as integers. */
+  encode(codes: Float32Array): QuantizedTensor;
   /** ŵ as integers, with the bits that V ≥ 0 decides. */
   harden(): QuantizedTensor;
   dispose(): void;
@@ -39,25 +45,34 @@ export function createWeightQuantizer(
     return { base: keep(initial.base), logits: keep(initial.logits) };
   });
   weights.dispose();
+  const zeros = view(zeroPoint).slice();
+  // Symmetric weights go on the signed grid, where their zero point is 0.
+  const offset = symmetric ? 2 ** (bits - 1) : 0;
+  const encode = (codes: Float32Array): QuantizedTensor => ({
+    shape: filter.shape,
+    data: Int16Array.from(codes, (code, i) => code + zeros[i % channels]! - offset),
+    params: {
+      bits,
+      signed: symmetric,
+      perChannel: true,
+      scale: step.numbers(),
+      zeroPoint: Int32Array.from(zeros, (zero) => zero - offset),
+    },
+  });
   return {
     logits,
     step,
+    bits,
     soft: (beta, regularize) => softRound(logits, step.value(), base, zeroPoint, { qmax, beta, regularize }),
+    grids: () => ({
+      step: step.numbers(),
+      least: zeros.map((zero) => -zero),
+      most: zeros.map((zero) => qmax - zero),
+    }),
+    encode,
     harden: () => {
       const codes = download(() => hardRound(logits, base, zeroPoint, qmax));
-      // Symmetric weights go on the signed grid, where their zero point is 0.
-      const offset = symmetric ? 2 ** (bits - 1) : 0;
-      return {
-        shape: filter.shape,
-        data: new Int16Array(codes).map((code) => code - offset),
-        params: {
-          bits,
-          signed: symmetric,
-          perChannel: true,
-          scale: step.numbers(),
-          zeroPoint: Int32Array.from(view(zeroPoint), (zero) => zero - offset),
-        },
-      };
+      return encode(codes.map((code, i) => code - zeros[i % channels]!));
     },
     dispose: () => {
       for (const item of [logits, base, zeroPoint]) item.dispose();
