@@ -39,10 +39,12 @@ export interface CaseResult {
   heap: number;
 }
 
-/** The first iterations run while V8 still compiles; the heap has its size after one. */
-const WARM_UP = 4;
+/**
+ * The first iterations run while V8 still compiles; the heap has its size after one. A block's iterations take a few
+ * milliseconds, of which JavaScript is much, and a real run has hundreds of them or thousands.
+ */
+const WARM_UP = { distillation: 4, reconstruction: 50 };
 const SAMPLES = 9;
-const ITERATIONS = WARM_UP + SAMPLES;
 
 type Case = (model: () => Promise<Graph>, clock: () => number) => Promise<Lap[]>;
 
@@ -73,10 +75,10 @@ async function distill(graph: Graph, images: number, clock: () => number): Promi
   await synthesize(graph, {
     images,
     batchSize: images,
-    iterations: ITERATIONS,
+    iterations: WARM_UP.distillation + SAMPLES,
     onProgress: () => laps.next(graph.name),
   });
-  return medianLap(laps.stop().slice(WARM_UP));
+  return medianLap(laps.stop().slice(WARM_UP.distillation));
 }
 
 /** The median iteration of every block, with the rounding regularizer on, as after the warm-up of a long run. */
@@ -84,14 +86,14 @@ async function reconstructBlocks(graph: Graph, batchSize: number, clock: () => n
   const laps = startLaps(clock);
   await reconstruct(graph, randomImages(graph, 2 * batchSize), {
     batchSize,
-    iterations: ITERATIONS,
+    iterations: WARM_UP.reconstruction + SAMPLES,
     warmup: 0,
     onProgress: (progress) => laps.next(progress.stage === "reconstruction" ? progress.block : ""),
   });
   const all = laps.stop();
   const names = [...new Set(all.map(({ name }) => name))];
   // What precedes a block's first iteration, the scale search and the float outputs, is in its first lap.
-  return names.map((name) => medianLap(all.filter((lap) => lap.name === name).slice(WARM_UP)));
+  return names.map((name) => medianLap(all.filter((lap) => lap.name === name).slice(WARM_UP.reconstruction)));
 }
 
 function startLaps(clock: () => number): { next(name: string): void; stop(): Lap[] } {
