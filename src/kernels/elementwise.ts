@@ -9,7 +9,7 @@ import {
 import type { Activation } from "../ir/graph.ts";
 import { type ActivationCode, activationCode, isIdentity, isKnownByOutput } from "./activation.ts";
 import { defineOp } from "./define.ts";
-import { address, emptyTensor, isShared, kernels } from "./heap.ts";
+import { address, emptyTensor, isShared, kernels, share } from "./heap.ts";
 import { reshape } from "./layout.ts";
 import { groupedScaleShift, scaleShift } from "./normalize.ts";
 import { once } from "./rows.ts";
@@ -25,7 +25,7 @@ function sumOf({ a, b }: Pair, { code: { kind, p0, p1 } }: { code: ActivationCod
 const addLinear = defineOp<Pair, { code: ActivationCode }>({
   name: "Add",
   forward: sumOf,
-  gradient: { backward: ([dy]) => ({ a: () => dy!.clone(), b: () => dy!.clone() }) },
+  gradient: { backward: ([dy]) => ({ a: () => share(dy!), b: () => share(dy!) }) },
 });
 
 const addActivate = defineOp<Pair, { code: ActivationCode }>({
@@ -40,7 +40,7 @@ const addActivate = defineOp<Pair, { code: ActivationCode }>({
         return out;
       });
       // One tensor for both: tfjs asks for the second before it lets go of the first.
-      return { a: dz, b: () => dz().clone() };
+      return { a: dz, b: () => share(dz()) };
     },
   },
 });

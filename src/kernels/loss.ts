@@ -1,5 +1,5 @@
 /** Losses as scalars. */
-import { type NamedTensorMap, scalar, type Tensor } from "@tensorflow/tfjs-core";
+import type { NamedTensorMap, Tensor } from "@tensorflow/tfjs-core";
 import { defineOp } from "./define.ts";
 import { address, emptyTensor, kernels, view } from "./heap.ts";
 
@@ -41,6 +41,13 @@ const weightedSum = defineOp<NamedTensorMap, { weights: number[] }>({
       Object.fromEntries(weights.map((weight, i) => [i, () => scalar(weight * view(dy!)[0]!)])),
   },
 });
+
+/** tfjs's `scalar` without its way through arrays of any kind. */
+function scalar(value: number): Tensor {
+  const out = emptyTensor([]);
+  view(out)[0] = value;
+  return out;
+}
 
 /** Σ weight · value over scalars, added up in f64; gradient weight to each value. */
 export function sumScalars(terms: readonly { value: Tensor; weight: number }[]): Tensor {

@@ -3,7 +3,7 @@ import { type NamedTensorMap, type Tensor, tensor, tidy } from "@tensorflow/tfjs
 import type { Activation } from "../ir/graph.ts";
 import { type ActivationCode, activationCode, isIdentity } from "./activation.ts";
 import { defineOp, type InputGradients } from "./define.ts";
-import { address, emptyTensor, kernels, view } from "./heap.ts";
+import { address, emptyTensor, kernels, share, view } from "./heap.ts";
 import { alias } from "./layout.ts";
 import {
   applyScaleShift,
@@ -48,7 +48,7 @@ function defineScaleShift(hasScale: boolean, hasShift: boolean, linear: boolean)
         const sums = once(() => scaleShiftSums(x!, dy!, scale, shift, null, code, rows));
         return {
           x: () =>
-            linear && !hasScale ? dy!.clone() : scaleShiftGradient(x, dy!, scale, shift, null, code, rows),
+            linear && !hasScale ? share(dy!) : scaleShiftGradient(x, dy!, scale, shift, null, code, rows),
           scale: () => tensor(sums().weighted, scale!.shape),
           shift: () =>
             x ? tensor(sums().plain, [rows.channels]) : columnSums(dy!, rows, 1, [rows.channels]),
