@@ -6,7 +6,7 @@
  *     [--document FILE.md] [--tables-only]
  *
  * Methods: float, nearest (zero-shot images, step sizes searched, nothing learned), zero-shot, few-shot; adaround
- * (zero-shot, step sizes frozen) and published (zero-shot, neither biases corrected nor channels equalized); and the
+ * (zero-shot, step sizes frozen) and published (zero-shot, without what docs/extensions.md adds); and the
  * ablations of synthesis generator, pixels, no-swing, generator-no-swing, pixels-no-swing. Rows that FILE holds
  * already are not computed again, so a stopped run goes on. Synthetic images are kept in build/bench/. The tables go
  * into the document's places for them. Rows of a --limit want a FILE of their own.

@@ -66,7 +66,7 @@ const TABLES: Readonly<Record<string, { needs: string[]; columns: Column[] }>> =
       of("nearest", "nearest"),
       of("AdaRound (steps frozen)", "adaround"),
       of("GENIE-M as published", "published"),
-      of("GENIE-M, corrected and equalized", "zero-shot"),
+      of("GENIE-M, extended", "zero-shot"),
     ],
   },
   synthesis: {
