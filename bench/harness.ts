@@ -51,7 +51,7 @@ const SHORT_WARM_UP_MS = 400;
  * neighbour, through the caches and memory that all cores share, slows all of them alike.
  */
 export async function measure<Name extends string, PeerName extends string = never>(
-  { environment: { clock } }: Pick<Settings, "environment">,
+  { environment: { clock, name: runtime }, note }: Pick<Settings, "environment" | "note">,
   own: Record<Name, () => unknown>,
   peers: Record<PeerName, (() => unknown) | undefined> = {} as Record<PeerName, undefined>,
 ): Promise<Record<Name, number> & Partial<Record<PeerName, number>>> {
@@ -60,23 +60,30 @@ export async function measure<Name extends string, PeerName extends string = nev
       work ? [[name, work]] : [],
     ),
   );
-  const names = Object.keys(candidates);
   const calls = new Map<string, number>();
-  const times = new Map<string, number[]>(names.map((name) => [name, []]));
-  for (const name of names) {
-    const once = await warmUp(candidates[name]!, clock);
-    calls.set(name, Math.max(1, Math.ceil(MIN_SAMPLE_MS / Math.max(once, 1e-3))));
-    if (once > SLOW_MS) times.get(name)!.push(once);
+  const times = new Map<string, number[]>();
+  for (const [name, work] of Object.entries(candidates)) {
+    try {
+      const once = await warmUp(work, clock);
+      calls.set(name, Math.max(1, Math.ceil(MIN_SAMPLE_MS / Math.max(once, 1e-3))));
+      times.set(name, once > SLOW_MS ? [once] : []);
+    } catch (error) {
+      // A peer may run out of memory.
+      if (!(name in peers)) throw error;
+      note(`${name} fails in ${runtime}: ${String(error).split("\n")[0]}`);
+    }
   }
   for (let sample = 0; sample < SAMPLES; sample++) {
-    for (const name of names) {
-      const taken = times.get(name)!;
+    for (const [name, taken] of times) {
       if (sample >= SLOW_SAMPLES - 1 && taken[0]! > SLOW_MS) continue;
       const count = calls.get(name)!;
       taken.push((await elapsed(candidates[name]!, count, clock)) / count);
     }
   }
-  return Object.fromEntries(names.map((name) => [name, median(times.get(name)!)])) as Record<Name, number> &
+  return Object.fromEntries([...times].map(([name, taken]) => [name, median(taken)])) as Record<
+    Name,
+    number
+  > &
     Partial<Record<PeerName, number>>;
 }
 
@@ -86,12 +93,12 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-/** Milliseconds of a call at the end of the warm-up. */
+/** Milliseconds of a call at the end of the warm-up, of which a slow one has no need. */
 async function warmUp(work: () => unknown, clock: () => number): Promise<number> {
   const start = clock();
-  await elapsed(work, 1, clock);
+  let last = await elapsed(work, 1, clock);
+  if (last > SLOW_MS) return last;
   let calls = 1;
-  let last = 0;
   let spent = 0;
   do {
     // The clock's own time would be part of a short call.

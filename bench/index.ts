@@ -65,7 +65,7 @@ async function main(): Promise<void> {
   }
 }
 
-/** Prints and writes what is heard; files after every table, for a run takes long enough to be broken off. */
+/** Prints and writes what is heard as it comes: a run takes long enough to be broken off. */
 function reporter(): (heard: Heard) => Promise<void> {
   let run = "";
   const all: Row[] = [];
@@ -77,16 +77,16 @@ function reporter(): (heard: Heard) => Promise<void> {
         break;
       case "row":
         // The table itself is printed when its columns' widths are known.
-        process.stderr.write(`${heard.name}\n`);
+        process.stderr.write(`${heard.row.table}: ${heard.row.row}\n`);
+        all.push(heard.row);
+        if (options.json) await writeFile(options.json, `${JSON.stringify(all, null, 1)}\n`);
         break;
       case "note":
         console.log(`\n${heard.text}`);
         break;
       case "table": {
-        all.push(...heard.rows);
         const text = formatTables(heard.rows);
         console.log(`\n${text}`);
-        if (options.json) await writeFile(options.json, `${JSON.stringify(all, null, 1)}\n`);
         await intoReadme(heard.name, `${run}\n\n\`\`\`\n${text}\n\`\`\``);
       }
     }

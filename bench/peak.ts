@@ -7,13 +7,13 @@ const COPY_MEGABYTES = [0.5, 1, 4, 16, 64, 128];
 
 export const peak: Table = {
   name: "peak",
-  async *rows({ binary, wants, environment }) {
+  async *rows({ binary, wants, environment, note }) {
     const base = { table: "peak", peers: {}, ceiling: null };
     for (const loop of ["baseline", "relaxed"] as const) {
       const row = loop === "relaxed" ? "fused multiply-add" : "multiply, add";
       if ((loop === "relaxed" && binary === "baseline") || !wants(row)) continue;
       const { multiplyAdd } = await createCeilings({ binary: loop, environment });
-      const times = await measure({ environment }, { multiplyAdd });
+      const times = await measure({ environment, note }, { multiplyAdd });
       yield {
         ...base,
         row,
@@ -26,7 +26,7 @@ export const peak: Table = {
       const row = `copy, ${megabytes} MB`;
       if (!wants(row)) continue;
       const bytes = megabytes * 2 ** 20;
-      const times = await measure({ environment }, { copy: copy(bytes) });
+      const times = await measure({ environment, note }, { copy: copy(bytes) });
       yield { ...base, row, unit: "GB/s", ours: gigabytes(bytes, times.copy) };
     }
   },

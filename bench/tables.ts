@@ -26,7 +26,7 @@ export interface Request {
 export type Heard =
   | { kind: "start"; runtime: string; binary: Binary }
   /** A row is done: they take seconds each. */
-  | { kind: "row"; name: string }
+  | { kind: "row"; row: Row }
   | { kind: "note"; text: string }
   | { kind: "table"; name: string; rows: Row[] };
 
@@ -52,7 +52,7 @@ export async function measureTables(
     const rows: Row[] = [];
     for await (const row of table.rows(settings)) {
       rows.push(row);
-      await tell({ kind: "row", name: `${row.table}: ${row.row}` });
+      await tell({ kind: "row", row });
     }
     if (rows.length > 0) await tell({ kind: "table", name: table.name, rows });
   }
