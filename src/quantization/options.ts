@@ -32,7 +32,8 @@ export interface ReconstructionOptions extends LongWork {
   equalize?: boolean | undefined;
   /**
    * Whether each block is rounded in closed form as well (`roundBlock`), which takes the place of the learned rounding
-   * where it errs less. Not part of the published method.
+   * where it errs less; blocks of several dense layers only where they learn for fewer than 100 iterations. Not part of
+   * the published method.
    */
   feedback?: boolean | undefined;
   /**

@@ -24,6 +24,20 @@ export const LARGEST_WINDOW = 2304;
 /** Filters of as many bits or more have little to gain. */
 const AMPLE_BITS = 8;
 
+/** With as many iterations blocks of several layers learn to make up for each other, which feedback does not see. */
+const AMPLE_ITERATIONS = 100;
+
+/**
+ * Whether rounding the unit by feedback is worth its time behind so many iterations: where several dense layers learned
+ * together it won nothing (docs/extensions.md) and costs as much as a tenth of 300 iterations.
+ */
+export function feedbackPays({ graph }: Unit, iterations: number): boolean {
+  const layers = graph.nodes.filter(isLayer);
+  return (
+    iterations < AMPLE_ITERATIONS || layers.length === 1 || layers.some(({ op }) => op === "depthwiseConv2d")
+  );
+}
+
 /**
  * The unit with its step sizes as they are and every filter of fewer than 8 bits rounded by feedback
  * (`roundWithFeedback`), each layer behind those before it; grouped convolutions and the largest filters as the unit has

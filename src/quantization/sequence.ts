@@ -15,7 +15,7 @@ import {
   quantizedForward,
   unquantized,
 } from "./quantizedBlock.ts";
-import { roundBlock } from "./roundBlock.ts";
+import { feedbackPays, roundBlock } from "./roundBlock.ts";
 import { errorWeight, trainUnit } from "./train.ts";
 import { createUnit, harden } from "./unit.ts";
 
@@ -112,7 +112,8 @@ export async function reconstructBlocks(
           return { quantization, output, loss: await meanError(output, y, collective) };
         };
         let best = await finish(harden(unit));
-        const fed = settings.feedback && (await roundBlock(unit, x, quantizedX, slabs, collective));
+        const takesFeedback = settings.feedback && feedbackPays(unit, settings.iterations);
+        const fed = takesFeedback && (await roundBlock(unit, x, quantizedX, slabs, collective));
         if (fed) {
           const other = await finish(fed);
           if (other.loss < best.loss) best = other;
