@@ -43,6 +43,8 @@ export async function measureInChromium(
     await new Promise<void>((done, fail) => {
       tab.on("pageerror", fail);
       tab.on("error", fail);
+      // As when this process is asked to end: puppeteer then ends the browser.
+      browser.on("disconnected", () => fail(new Error("Chromium ended")));
       const hear = (heard: Heard | { kind: "end" }): void | Promise<void> =>
         heard.kind === "end" ? done() : tell(heard);
       Promise.all([tab.exposeFunction("request", () => request), tab.exposeFunction("tell", hear)])
