@@ -18,7 +18,7 @@ export type { Images } from "./images.ts";
 export type { BitSetting } from "./ir/bits.ts";
 export type { Graph, QuantizedGraph, QuantizedTensor, QuantParams } from "./ir/graph.ts";
 export { type LoadOptions, loadModel } from "./load.ts";
-export { type Preset, type PresetName, presets } from "./presets.ts";
+export { type InputSize, type Preset, type PresetName, presetFor, presets } from "./presets.ts";
 export type { OpTime, ProfileListener, StageProfile } from "./profile.ts";
 export type { LongWork, Progress } from "./progress.ts";
 export type { ReconstructionOptions } from "./quantization/options.ts";

@@ -1,4 +1,5 @@
-/** Budgets by name; every number can be overridden one by one. */
+/** Budgets by name and by size of the input; every number can be overridden one by one. */
+import type { Graph } from "./ir/graph.ts";
 
 export interface Preset {
   /** Images synthesized. */
@@ -13,11 +14,33 @@ export interface Preset {
 
 export type PresetName = "fast" | "balanced" | "best";
 
-export const presets: Readonly<Record<PresetName, Preset>> = {
-  /** Enough for 8 and 4 bits on small networks. */
-  fast: { images: 128, batchSize: 64, synthesisIterations: 300, reconstructionIterations: 300 },
-  /** A tenth of the published synthesis and a quarter of its images. */
-  balanced: { images: 256, batchSize: 64, synthesisIterations: 300, reconstructionIterations: 600 },
+/** An image of 224×224 costs what 49 of 32×32 do, and has as many more windows for a filter to learn from. */
+export type InputSize = "small" | "large";
+
+/** docs/presets.md has what each of them reaches, and when. */
+export const presets: Readonly<Record<PresetName, Readonly<Record<InputSize, Preset>>>> = {
+  /** Enough for 8 and 4 bits. */
+  fast: {
+    small: { images: 128, batchSize: 64, synthesisIterations: 300, reconstructionIterations: 1000 },
+    large: { images: 64, batchSize: 16, synthesisIterations: 150, reconstructionIterations: 60 },
+  },
+  /** Twice the images, and more iterations, which fewer bits need. */
+  balanced: {
+    small: { images: 256, batchSize: 64, synthesisIterations: 300, reconstructionIterations: 2000 },
+    large: { images: 128, batchSize: 16, synthesisIterations: 300, reconstructionIterations: 200 },
+  },
   /** The published budget. */
-  best: { images: 1024, batchSize: 128, synthesisIterations: 4000, reconstructionIterations: 20_000 },
+  best: {
+    small: { images: 1024, batchSize: 128, synthesisIterations: 4000, reconstructionIterations: 20_000 },
+    large: { images: 1024, batchSize: 128, synthesisIterations: 4000, reconstructionIterations: 20_000 },
+  },
 };
+
+/** Inputs [N, H, W, C] or [N, W, C] of more positions than this are large. */
+export const SMALL_POSITIONS = 64 * 64;
+
+/** The budget that a name stands for with this network. */
+export function presetFor(name: PresetName, graph: Graph): Preset {
+  const positions = (graph.inputs[0]?.shape ?? []).slice(1, -1).reduce((product, size) => product * size, 1);
+  return presets[name][positions > SMALL_POSITIONS ? "large" : "small"];
+}

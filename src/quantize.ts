@@ -3,7 +3,7 @@ import type { CheckpointStore } from "./checkpoint/store.ts";
 import { fitReconstruction, fitSynthesis, type Resources } from "./fit.ts";
 import type { Images } from "./images.ts";
 import type { Graph, QuantizedGraph } from "./ir/graph.ts";
-import { type PresetName, presets } from "./presets.ts";
+import { type PresetName, presetFor } from "./presets.ts";
 import type { LongWork } from "./progress.ts";
 import { type ReconstructionOptions, resolveReconstruction } from "./quantization/options.ts";
 import type { BlockStore, Reconstruction } from "./quantization/reconstruct.ts";
@@ -56,7 +56,7 @@ export async function quantizeBy(
   store: CheckpointStore | undefined,
 ): Promise<Quantization> {
   const { data } = options;
-  const asked = stageOptions(options);
+  const asked = stageOptions(graph, options);
   const synthesis = data ? undefined : fitSynthesis(graph, asked.synthesis, runner);
   const reconstruction = fitReconstruction(
     graph,
@@ -91,8 +91,8 @@ export async function quantizeBy(
 }
 
 /** The options of both stages, checked: what reconstruction would refuse must not cost minutes of synthesis. */
-function stageOptions(options: QuantizeOptions) {
-  const preset = presets[options.preset ?? "balanced"];
+function stageOptions(graph: Graph, options: QuantizeOptions) {
+  const preset = presetFor(options.preset ?? "balanced", graph);
   const { onProgress, onNote, signal, seed, weightBits, activationBits, setting, symmetricWeights } = options;
   const shared = { onProgress, onNote, signal, seed };
   return {

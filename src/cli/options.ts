@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import type { FitOptions } from "../formats/images/fit.ts";
 import type { PixelOptions } from "../formats/pixels.ts";
 import type { BitSetting } from "../ir/bits.ts";
-import { type PresetName, presets } from "../presets.ts";
+import { type PresetName, presets, SMALL_POSITIONS } from "../presets.ts";
 import type { SessionOptions } from "../session.ts";
 import type { SynthesisMode } from "../synthesis/options.ts";
 
@@ -170,11 +170,14 @@ Grey and colour become what the model takes; transparency and EXIF orientation a
 
 /** What the presets stand for, for a command's help. */
 export function presetHelp(): string {
-  const rows = Object.entries(presets).map(
-    ([name, { images, batchSize, synthesisIterations, reconstructionIterations }]) =>
-      `  ${name.padEnd(9)} ${String(images).padStart(5)} images in batches of ${String(batchSize).padStart(3)}` +
-      ` × ${String(synthesisIterations).padStart(4)} iterations,` +
-      ` then ${String(reconstructionIterations).padStart(5)} iterations a block`,
+  const rows = Object.entries(presets).flatMap(([name, sizes]) =>
+    Object.entries(sizes).map(
+      ([size, { images, batchSize, synthesisIterations, reconstructionIterations }]) =>
+        `  ${name.padEnd(8)}  ${size}  ${String(images).padStart(4)} images in batches of` +
+        ` ${String(batchSize).padStart(3)} × ${String(synthesisIterations).padStart(4)} iterations,` +
+        ` then ${String(reconstructionIterations).padStart(5)} a block`,
+    ),
   );
-  return `Presets:\n${rows.join("\n")}`;
+  const side = Math.sqrt(SMALL_POSITIONS);
+  return `Presets, for small inputs (up to ${side}×${side}) and large ones:\n${rows.join("\n")}`;
 }

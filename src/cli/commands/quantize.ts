@@ -2,7 +2,8 @@
 import { type Command, Option } from "commander";
 import { quantize } from "../../calls.ts";
 import { GenieError } from "../../errors.ts";
-import { presets } from "../../presets.ts";
+import type { Graph } from "../../ir/graph.ts";
+import { presetFor } from "../../presets.ts";
 import type { BlockReport } from "../../quantization/sequence.ts";
 import type { QuantizeOptions } from "../../quantize.ts";
 import { formatBytes, formatLoss, formatSeconds, formatTable } from "../../report/format.ts";
@@ -127,7 +128,7 @@ async function runQuantize(model: string, flags: QuantizeFlags): Promise<void> {
   const images = data
     ? await readImages(data, graph, { ...imageOptions(flags), note: reporter.note })
     : undefined;
-  const { synthesis, ...stages } = quantizeOptions(flags);
+  const { synthesis, ...stages } = quantizeOptions(graph, flags);
   const ranged = { ...synthesis, inputRange: rangeFor(graph, flags) };
   const options = { ...stages, synthesis: ranged, data: images, checkpoint };
   try {
@@ -185,8 +186,8 @@ async function runQuantize(model: string, flags: QuantizeFlags): Promise<void> {
 }
 
 /** What the facade's `quantize` is asked for. */
-export function quantizeOptions(flags: Omit<QuantizeFlags, "format">): QuantizeOptions {
-  const preset = presets[flags.preset];
+export function quantizeOptions(graph: Graph, flags: Omit<QuantizeFlags, "format">): QuantizeOptions {
+  const preset = presetFor(flags.preset, graph);
   return {
     preset: flags.preset,
     weightBits: flags.weightBits,

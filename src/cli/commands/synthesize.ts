@@ -4,7 +4,7 @@ import { synthesize } from "../../calls.ts";
 import { GenieError } from "../../errors.ts";
 import { type Images, slice } from "../../images.ts";
 import type { Graph } from "../../ir/graph.ts";
-import { presets } from "../../presets.ts";
+import { presetFor } from "../../presets.ts";
 import { formatDistances } from "../../report/distances.ts";
 import { formatSeconds } from "../../report/format.ts";
 import { noiseImages, type StatisticsDistance, statisticsDistance } from "../../synthesis/distance.ts";
@@ -98,7 +98,7 @@ async function runSynthesize(model: string, flags: SynthesizeFlags & { iteration
       synthesize(graph, {
         ...synthesisOptions(
           { ...flags, ...(flags.iterations && { synthesisIterations: flags.iterations }) },
-          presets[flags.preset],
+          presetFor(flags.preset, graph),
         ),
         inputRange: rangeFor(graph, flags),
         onProgress(progress) {
