@@ -48,7 +48,7 @@ export function describeRun(runtime: string, binary: string): string {
 /** `document` with `text` between `<!-- results: table -->` and `<!-- end -->`. */
 export function insertTable(document: string, table: string, text: string): string {
   const place = new RegExp(`(<!-- results: ${table} -->)[\\s\\S]*?(<!-- end -->)`);
-  return document.replace(place, `$1\n\n${text}\n\n$2`);
+  return document.replace(place, (_all, start, end) => `${start}\n\n${text}\n\n${end}`);
 }
 
 /** Rows in order, a table for each name among them. */

@@ -1,4 +1,5 @@
 /** Rows as tables in Markdown: quality, and the two ablations. */
+import { insertTable } from "../report.ts";
 import type { Row } from "./rows.ts";
 
 /** Rows that differ in method and seed only, so that they can be compared. */
@@ -95,12 +96,9 @@ export function formatTables(rows: readonly Row[]): Map<string, string> {
   return new Map(tables.filter(([, table]) => table));
 }
 
-/** `document` with the tables between `<!-- results: name -->` and `<!-- end -->`. */
+/** `document` with each table in its place. */
 export function insertTables(document: string, tables: ReadonlyMap<string, string>): string {
-  return [...tables].reduce((text, [name, table]) => {
-    const place = new RegExp(`(<!-- results: ${name} -->)[\\s\\S]*?(<!-- end -->)`);
-    return text.replace(place, (_all, start, end) => `${start}\n\n${table}\n\n${end}`);
-  }, document);
+  return [...tables].reduce((text, [name, table]) => insertTable(text, name, table), document);
 }
 
 /**
