@@ -1,6 +1,5 @@
 /** --input-range: what the model's input has for mean and standard deviation. */
 import { type Command, InvalidArgumentError } from "commander";
-import { GenieError } from "../errors.ts";
 import type { Graph } from "../ir/graph.ts";
 import { inputLayout } from "../synthesis/inputLayout.ts";
 import { type InputRange, requireRange } from "../synthesis/inputRange.ts";
@@ -48,11 +47,6 @@ export function rangeFor(graph: Graph, { inputRange }: InputRangeFlags): "auto" 
   const count = longest === 1 ? layout.channels : longest;
   const spread = (values: number[]) => (values.length === 1 ? Array<number>(count).fill(values[0]!) : values);
   const range = { mean: spread(mean), std: spread(std) };
-  try {
-    requireRange(range, layout);
-  } catch (error) {
-    if (!(error instanceof GenieError)) throw error;
-    throw new GenieError(error.code, error.message.replace("inputRange", "--input-range"), { cause: error });
-  }
+  requireRange(range, layout, "--input-range");
   return range;
 }

@@ -39,7 +39,8 @@ function checkConstants(graph: Graph): void {
     if (node && index >= 0) {
       throw new GenieError(
         "invalid-model",
-        `constant "${name}" of node "${node.name}" (${node.op}) holds ${data[index]} at index ${index}`,
+        `constant "${name}" of node "${node.name}" (${node.op}) holds ${data[index]} at index ${index}; ` +
+          "weights must be finite: the training that made them diverged, or the file is damaged",
       );
     }
   }

@@ -39,16 +39,23 @@ export function isPublishedRange({ mean, std }: InputRange): boolean {
   return mean.every((value) => value === 0) && std.every((value) => value === 1);
 }
 
-/** @throws GenieError `invalid-option` unless there is a finite mean and a positive std a channel, or a column. */
-export function requireRange({ mean, std }: InputRange, { width, channels }: InputLayout): void {
+/**
+ * @param name What the caller knows the range by.
+ * @throws GenieError `invalid-option` unless there is a finite mean and a positive std a channel, or a column.
+ */
+export function requireRange(
+  { mean, std }: InputRange,
+  { width, channels }: InputLayout,
+  name = "inputRange",
+): void {
   if (mean.length !== std.length || (mean.length !== channels && mean.length !== width * channels)) {
     throw new GenieError(
       "invalid-option",
-      `inputRange has ${mean.length} means and ${std.length} standard deviations; ` +
+      `${name} has ${mean.length} means and ${std.length} standard deviations; ` +
         `it takes ${channels} of each (channels) or ${width * channels} (columns and channels)`,
     );
   }
   if (!mean.every(Number.isFinite) || !std.every((value) => Number.isFinite(value) && value > 0)) {
-    throw new GenieError("invalid-option", "inputRange takes finite means and positive standard deviations");
+    throw new GenieError("invalid-option", `${name} takes finite means and positive standard deviations`);
   }
 }
