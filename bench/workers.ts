@@ -25,8 +25,8 @@ const many = options.workers ? Number(options.workers) : availableParallelism();
 const STAGES: Record<string, (session: Session) => Promise<Images | unknown>> = {
   "distillation, 4 batches of 64 × 12 iterations": (session) =>
     session.synthesize(graph, { images: 256, batchSize: 64, iterations: 12 }),
-  "reconstruction, 11 blocks × 300 iterations of 32 images (`fast`)": (session) =>
-    session.reconstruct(graph, images, { iterations: 300 }),
+  "reconstruction, 11 blocks × 1000 iterations of 32 images (`fast`)": (session) =>
+    session.reconstruct(graph, images, { iterations: 1000 }),
 };
 
 const sessions = [await openSession({ workers: 1 }), await openSession({ workers: many })];

@@ -11,6 +11,8 @@ import type { Schedule } from "./schedules.ts";
 export interface ParameterGroup {
   parameters: Tensor[];
   schedule: Schedule;
+  /** Factors of the learning rate, element by element, of the parameters that have them. */
+  factors?: ReadonlyMap<Tensor, Tensor> | undefined;
 }
 
 export interface Minimizer {
@@ -41,12 +43,13 @@ export function adam(groups: ParameterGroup[], collective: Collective = alone): 
   let iteration = 0;
   let previousLoss = Number.POSITIVE_INFINITY;
   const update = (gradients: ReadonlyMap<Tensor, Tensor>): void => {
-    for (const { parameters: members, schedule } of groups) {
+    for (const { parameters: members, schedule, factors } of groups) {
       const learningRate = schedule(iteration, previousLoss);
       for (const parameter of members) {
         adamUpdate(parameter, states.get(parameter)!, gradients.get(parameter)!, {
           step: iteration + 1,
           learningRate,
+          factors: factors?.get(parameter),
         });
       }
     }

@@ -13,6 +13,8 @@ export interface AdamOptions {
   /** t, from 1. */
   step: number;
   learningRate: number;
+  /** Factors of the learning rate, of the parameter's shape; 1 if left out. */
+  factors?: Tensor | undefined;
   beta1?: number;
   beta2?: number;
   epsilon?: number;
@@ -25,7 +27,7 @@ export function adamState(shape: readonly number[]): AdamState {
 
 /**
  * One step of torch.optim.Adam, writing `parameter` and `state` where they are:
- * m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g², p ← p − lr/(1 − β₁ᵗ) · m / (√v/√(1 − β₂ᵗ) + ε).
+ * m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g², p ← p − lr·factor/(1 − β₁ᵗ) · m / (√v/√(1 − β₂ᵗ) + ε).
  *
  * Clones of these tensors share their memory and see the new values.
  *
@@ -37,12 +39,13 @@ export function adamUpdate(
   gradient: Tensor,
   options: AdamOptions,
 ): void {
-  const { step, learningRate, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
+  const { step, learningRate, factors, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
   const { size } = parameter;
-  if (gradient.size !== size || state.m.size !== size || state.v.size !== size) {
+  if ([gradient, state.m, state.v, factors ?? gradient].some((other) => other.size !== size)) {
     throw new GenieError(
       "invalid-data",
-      `Adam on [${parameter.shape}] with a gradient [${gradient.shape}] and moments [${state.m.shape}]`,
+      `Adam on [${parameter.shape}] with a gradient [${gradient.shape}] and moments [${state.m.shape}]` +
+        (factors ? `, factors [${factors.shape}]` : ""),
     );
   }
   if (!(Number.isInteger(step) && step >= 1)) {
@@ -53,6 +56,7 @@ export function adamUpdate(
     address(state.m),
     address(state.v),
     address(gradient),
+    factors ? address(factors) : 0,
     size,
     learningRate / (1 - integerPower(beta1, step)),
     1 / Math.sqrt(1 - integerPower(beta2, step)),

@@ -28,7 +28,7 @@ export function createActivationQuantizer(bits: number, range: ActivationRange):
   return {
     step,
     train: (value, dropProbability, seed, stream) =>
-      fakeQuantize(value, step.value(), { qmin, qmax, dropProbability, seed, stream }),
+      fakeQuantize(value, step.values, { qmin, qmax, dropProbability, seed, stream }),
     params: () => ({
       bits,
       signed,

@@ -2,7 +2,7 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { type Collective, shareStart } from "../engine/collective.ts";
 import { gather } from "../engine/feeds.ts";
-import { adam } from "../engine/optimize.ts";
+import { adam, type ParameterGroup } from "../engine/optimize.ts";
 import type { Tap } from "../engine/run.ts";
 import { constant, cosineDecay } from "../engine/schedules.ts";
 import { GenieError } from "../errors.ts";
@@ -12,6 +12,7 @@ import { view } from "../kernels/heap.ts";
 import { squaredError, sumScalars } from "../kernels/loss.ts";
 import { randomPermutation } from "../kernels/random.ts";
 import type { ReconstructionSettings } from "./options.ts";
+import type { StepSize } from "./stepSize.ts";
 import { trainingForward, type Unit } from "./unit.ts";
 
 /** What a unit is trained on: inputs in the float model and in the quantized one, and float outputs. */
@@ -66,19 +67,11 @@ export async function trainUnit(
   const batchShare = shareOf(rank) / settings.batchSize;
   const weights = [...unit.weights.values()];
   const activations = [...unit.activations.values()];
-  for (const { step } of weights) step.pace(settings.weightStepLearningRate);
-  for (const { step } of activations) step.pace(settings.activationStepLearningRate);
   const optimizer = adam(
     [
       { parameters: weights.map(({ logits }) => logits), schedule: constant(settings.roundingLearningRate) },
-      {
-        parameters: settings.learnStepSize ? weights.map(({ step }) => step.parameter) : [],
-        schedule: cosineDecay(settings.weightStepLearningRate, iterations),
-      },
-      {
-        parameters: activations.map(({ step }) => step.parameter),
-        schedule: cosineDecay(settings.activationStepLearningRate, iterations),
-      },
+      stepGroup(settings.learnStepSize ? weights : [], settings.weightStepLearningRate, iterations),
+      stepGroup(activations, settings.activationStepLearningRate, iterations),
     ],
     collective,
   );
@@ -130,6 +123,25 @@ export async function trainUnit(
   } finally {
     optimizer.dispose();
   }
+}
+
+/** Step sizes learned together, each at its own pace. */
+function stepGroup(
+  quantizers: readonly { step: StepSize }[],
+  learningRate: number,
+  iterations: number,
+): ParameterGroup {
+  const steps = quantizers.map(({ step }) => step);
+  return {
+    parameters: steps.map(({ values }) => values),
+    schedule: cosineDecay(learningRate, iterations),
+    factors: new Map(
+      steps.flatMap((step) => {
+        const factors = step.pace(learningRate);
+        return factors ? [[step.values, factors]] : [];
+      }),
+    ),
+  };
 }
 
 /** Endless batches of indices below `count`: each epoch a new permutation, an incomplete last batch left out. */

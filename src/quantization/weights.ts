@@ -41,7 +41,7 @@ export function createWeightQuantizer(
   const step = createStepSize(found.step, bits);
   const zeroPoint = keep(tensor1d(Float32Array.from(found.zeroPoint)));
   const { base, logits } = tidy(() => {
-    const initial = initialLogits(weights, step.value());
+    const initial = initialLogits(weights, step.values);
     return { base: keep(initial.base), logits: keep(initial.logits) };
   });
   weights.dispose();
@@ -63,7 +63,7 @@ export function createWeightQuantizer(
     logits,
     step,
     bits,
-    soft: (beta, regularize) => softRound(logits, step.value(), base, zeroPoint, { qmax, beta, regularize }),
+    soft: (beta, regularize) => softRound(logits, step.values, base, zeroPoint, { qmax, beta, regularize }),
     grids: () => ({
       step: step.numbers(),
       least: zeros.map((zero) => -zero),

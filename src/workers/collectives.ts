@@ -1,5 +1,5 @@
 /** Sums over workers: through memory they share, or by messages where there is none. Both give the same bits. */
-import type { Collective } from "../engine/collective.ts";
+import { alone, type Collective } from "../engine/collective.ts";
 import type { Membership } from "./protocol.ts";
 
 /** Floats that a member lays open at once; longer sums go in several rounds. 1 MiB. */
@@ -18,6 +18,7 @@ export function sharedBytes(size: number): number {
 /** The collective that a membership stands for; `close` releases its ports. */
 export function join(membership: Membership): Collective & { close(): void } {
   const { rank, size, link } = membership;
+  if (size === 1) return { ...alone, close() {} };
   return Array.isArray(link) ? overPorts(rank, size, link) : overSharedMemory(rank, size, link);
 }
 
@@ -129,8 +130,8 @@ function write(arrays: readonly Float32Array[], out: Float32Array): void {
 function addUp(members: readonly Float32Array[], arrays: readonly Float32Array[]): void {
   let at = 0;
   for (const out of arrays) {
-    const [first, ...others] = members.map((values) => values.subarray(at, at + out.length));
-    out.set(first!);
+    const [first, second, ...others] = members.map((values) => values.subarray(at, at + out.length));
+    for (let i = 0; i < out.length; i++) out[i] = first![i]! + second![i]!;
     for (const values of others) {
       for (let i = 0; i < out.length; i++) out[i]! += values[i]!;
     }

@@ -45,10 +45,35 @@ describe.each<Binary>(["baseline", "relaxed"])("Adam, %s", (binary) => {
     expectClose(view(parameter), [1, 2 - (0.5 * 3) / 4, 3 + (0.5 * 1) / 2], 1e-6);
   });
 
+  it.each([1, 4, 7, 128, 129])(
+    "%d elements move by factors of their own, with moments that know nothing of them",
+    (count) => {
+      const gradient = tensor(randomInput([count], 1).data);
+      const factors = tensor(Float32Array.from({ length: count }, (_, i) => i / 3));
+      const [plain, paced] = [tensor(new Float32Array(count)), tensor(new Float32Array(count))];
+      const [plainState, pacedState] = [adamState([count]), adamState([count])];
+      for (let step = 1; step <= 3; step++) {
+        adamUpdate(plain, plainState, gradient, { step, learningRate: 0.1 });
+        adamUpdate(paced, pacedState, gradient, { step, learningRate: 0.1, factors });
+      }
+      expectClose(
+        view(paced),
+        view(plain).map((value, i) => (value * i) / 3),
+        1e-6,
+      );
+      expect([...view(pacedState.v)]).toEqual([...view(plainState.v)]);
+    },
+  );
+
   it("refuses sizes that differ and steps below 1", () => {
     const state = adamState([2]);
     expect(() => adamUpdate(tensor([1]), state, tensor([1]), { step: 1, learningRate: 1 })).toThrow(
       "Adam on",
+    );
+    const factors = tensor([1, 2]);
+    const one = adamState([1]);
+    expect(() => adamUpdate(tensor([1]), one, tensor([1]), { step: 1, learningRate: 1, factors })).toThrow(
+      "factors [2]",
     );
     expect(() => adamUpdate(tensor([1, 2]), state, tensor([1, 2]), { step: 0, learningRate: 1 })).toThrow(
       "from 1",
