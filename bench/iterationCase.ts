@@ -41,9 +41,9 @@ export interface CaseResult {
 
 /**
  * The first iterations run while V8 still compiles; the heap has its size after one. A block's iterations take a few
- * milliseconds, of which JavaScript is much, and a real run has hundreds of them or thousands.
+ * milliseconds, of which JavaScript is a part, and V8 still optimizes that after 50 of them; a real run has a thousand.
  */
-const WARM_UP = { distillation: 4, reconstruction: 50 };
+const WARM_UP = { distillation: 4, reconstruction: 200 };
 const SAMPLES = 9;
 
 type Case = (model: () => Promise<Graph>, clock: () => number) => Promise<Lap[]>;
