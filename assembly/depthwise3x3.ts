@@ -14,6 +14,11 @@ import { touch } from "./packing";
 /** What a strip reads: a fraction of the second-level cache (0.5 MB and more), which holds its outputs too. */
 const STRIP_BYTES: usize = 131072;
 
+const LINE_BYTES: usize = 64;
+/** First-level caches of 48 KB have so many sets, each of which holds as many lines as it has ways; of 32 KB, eight. */
+const L1_SETS: i32 = 64;
+const L1_WAYS: i32 = 12;
+
 /** Bytes of scratch for each function here. */
 export const DEPTHWISE_3X3_SCRATCH: usize = WINDOW_BYTES + 32;
 
@@ -100,37 +105,61 @@ function setWindow(
   v128.store(at.zeros, f32x4.splat(0));
 }
 
-/** All rows of all images, or pairs of rows; `read` bytes are read for each that is walked. */
+/** All rows of all images, or pairs of rows; `bytes` bytes are read for each that is walked. */
 function eachStrip(
-  kernel: i32, at: Window, input: usize, filter: usize, output: usize, n: i32, read: usize,
+  kernel: i32, at: Window, input: usize, filter: usize, output: usize, n: i32, bytes: usize,
 ): void {
-  const strip = max(1, <i32>(STRIP_BYTES / max(read, 1)));
+  const strip = max(1, <i32>(STRIP_BYTES / max(bytes, 1)));
   const isPairs = kernel == SPREAD_BY_TWO;
   const isSum = kernel >= SUM_BY_ONE;
   const first = isPairs ? at.top >> 1 : 0;
   const rows = isPairs ? ((at.outputHeight - 1 + at.top) >> 1) + 1 : at.outputHeight;
+  // Sums are read and written by every walk: theirs are as long as can be.
+  const near = isSum ? rows : isPairs ? rowsNear(at, 1, 1, 2) : rowsNear(at, at.stride, 3 - at.stride, 1);
   for (let image = 0; image < n; image++) {
-    let near = 0;
+    let read = 0;
     for (let r = first; r < rows; r += strip) {
       const to = min(rows, r + strip);
       const last = isPairs ? to - 1 : (to - 1) * at.stride - at.top + 2;
-      const end = max(near, min(at.height, last + 1));
-      at.touched = touch(input + <usize>near * at.inputRow, <usize>(end - near) * at.inputRow);
-      near = end;
+      const end = max(read, min(at.height, last + 1));
+      at.touched = touch(input + <usize>read * at.inputRow, <usize>(end - read) * at.inputRow);
+      read = end;
       if (isSum) at.touched = touch(output + <usize>r * at.outputRow, <usize>(to - r) * at.outputRow);
-      for (let channel: usize = 0; channel < at.pixel; channel += 16) {
-        // The last vector overlaps the one before if the channels are no multiple of four.
-        const offset = min(channel, at.pixel - 16);
-        at.repeated = <i32>(channel - offset) >> 2;
-        at.input = input + offset;
-        at.output = output + offset;
-        at.filter = filter + offset;
-        walk(kernel, at, r, to);
+      for (let line: usize = 0; line < at.pixel; line += LINE_BYTES) {
+        const lineEnd = min(at.pixel, line + LINE_BYTES);
+        for (let row = r; row < to; row += near) {
+          const rowEnd = min(to, row + near);
+          for (let channel = line; channel < lineEnd; channel += 16) {
+            // The last vector overlaps the one before if the channels are no multiple of four.
+            const offset = min(channel, at.pixel - 16);
+            at.repeated = <i32>(channel - offset) >> 2;
+            at.input = input + offset;
+            at.output = output + offset;
+            at.filter = filter + offset;
+            walk(kernel, at, row, rowEnd);
+          }
+        }
       }
     }
     input += <usize>at.height * at.inputRow;
     output += <usize>at.outputHeight * at.outputRow;
   }
+}
+
+/**
+ * How many rows (or pairs) are walked for one vector of channels before the next: a cache line has four, and is to stay
+ * near for all of them, whatever the addresses of input and output. Pixels an even number of lines apart share few of
+ * the cache's sets.
+ *
+ * @param step rows of the input from one to the next, each read together with `overlap` more
+ * @param written rows of the output
+ */
+function rowsNear(at: Window, step: i32, overlap: i32, written: i32): i32 {
+  let sets = L1_SETS;
+  // Half the sets for every factor of two between the pixels' lines.
+  for (let bytes = at.pixel; bytes % (2 * LINE_BYTES) == 0 && sets > 1; bytes >>= 1) sets >>= 1;
+  const lines = sets * L1_WAYS - overlap * at.width;
+  return max(1, lines / (step * at.width + written * at.outputWidth));
 }
 
 // @ts-expect-error: decorator

@@ -47,6 +47,9 @@ const CASES: Case[] = [
   depthwiseCase({ c: 6 }, 2),
   depthwiseCase({ c: 4, strides: [2, 2] }, 3),
   depthwiseCase({ n: 33, c: 20, h: 7, w: 7 }),
+  // Pixels a multiple of cache lines apart: a few rows at a time.
+  depthwiseCase({ c: 64, h: 17, w: 19 }),
+  depthwiseCase({ c: 128, h: 18, w: 15, strides: [2, 2] }),
   depthwiseCase({ c: 24, h: 61, w: 67 }),
   depthwiseCase({ c: 22, h: 61, w: 67, strides: [2, 2] }),
 ];
