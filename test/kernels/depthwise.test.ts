@@ -40,6 +40,10 @@ const CASES: Case[] = [
     padding: pad(2, 0, 1, 3),
   }),
   depthwiseCase({ c: 4, h: 13, w: 13, strides: [4, 4], dilations: [2, 2], padding: pad(0, 3, 2, 0) }),
+  // Rows of outputs come in blocks that fit a cache: here of several sizes, the last of them shorter.
+  ...[129, 84, 31].flatMap((w) =>
+    [0, 1].map((p) => depthwiseCase({ n: 2, c: 37, h: 11, w, strides: [2, 2], padding: pad(p, 1, p, 1) })),
+  ),
   depthwiseCase({ c: 12, h: 15, w: 14, kh: 5, kw: 5, padding: pad(2, 2, 2, 2) }),
   depthwiseCase({ c: 12, h: 15, w: 14, kh: 5, kw: 5, padding: pad(1, 2, 1, 2), strides: [2, 2] }),
   depthwiseCase({ c: 3, h: 2, w: 3, kh: 5, kw: 7, padding: pad(4, 3, 2, 5) }),
