@@ -8,14 +8,15 @@ import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
+import type { SynthesisMode } from "../../src/index.ts";
 import { top1 } from "../accuracy/judge.ts";
 import { MODELS } from "../accuracy/models.ts";
 
 /** As seen from the bundle in build/bench/. */
 const PACKED = new URL("../../dist/index.js", import.meta.url);
 
-/** images, batch size, iterations a batch, iterations a block */
-type Budget = readonly [number, number, number, number];
+/** images, batch size, iterations a batch, iterations a block; what is learned of the images, if not GENIE's */
+type Budget = readonly [number, number, number, number, SynthesisMode?];
 
 interface Case {
   model: string;
@@ -35,6 +36,7 @@ const CASES: Readonly<Record<string, Case>> = {
       [128, 64, 200, 200],
       [128, 64, 300, 300],
       [128, 64, 300, 1000],
+      [128, 64, 300, 1000, "pixels"],
       [256, 64, 300, 2000],
     ],
   },
@@ -88,8 +90,10 @@ for (const name of flags.case) {
   const { model, budgets, ...bits } = asked;
   const { url, evaluation } = MODELS[model]!;
   const judged = await evaluation();
-  for (const [images, batchSize, synthesisIterations, iterations] of budgets) {
-    const budget = `${images} images in batches of ${batchSize} × ${synthesisIterations}, ${iterations} a block`;
+  for (const [images, batchSize, synthesisIterations, iterations, mode] of budgets) {
+    const budget =
+      `${images} images in batches of ${batchSize} × ${synthesisIterations}, ${iterations} a block` +
+      (mode ? `, ${mode}` : "");
     const isSame = (point: Point): boolean =>
       point.case === name && point.budget === budget && point.seed === seed;
     if (points.some(isSame)) continue;
@@ -98,7 +102,7 @@ for (const name of flags.case) {
     const { model: quantized } = await quantize(graph, {
       ...bits,
       seed,
-      synthesis: { images, batchSize, iterations: synthesisIterations },
+      synthesis: { images, batchSize, iterations: synthesisIterations, mode },
       reconstruction: { iterations },
     });
     const file = exportOnnx(quantized);

@@ -1,6 +1,7 @@
 /**
- * `npm run test:matrix [-- --images N --binary NAME --workers N --demo --json]`: ResNet-20 at W4A4 `fast`, with the packed package, in every
- * runtime × binary × number of workers: time, accuracy on the first N test images and SHA-256 of the weights.
+ * `npm run test:matrix [-- --images N --binary NAME --workers N --runtime NAME --demo --json]`: ResNet-20 at W4A4 `fast`,
+ * with the packed package, in every runtime (whose name begins so) × binary × number of workers: time, accuracy on the first N
+ * test images and SHA-256 of the weights.
  * `--demo` takes the small model of this repository instead. Exit code 1 if runtimes disagree on a bit.
  */
 import { parseArgs } from "node:util";
@@ -15,6 +16,7 @@ const { values: flags } = parseArgs({
     images: { type: "string", default: "5000" },
     binary: { type: "string", multiple: true, default: [...BINARIES] },
     workers: { type: "string", multiple: true, default: WORKERS.map(String) },
+    runtime: { type: "string", multiple: true, default: [""] },
     demo: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
   },
@@ -25,11 +27,12 @@ const consumer = await installPackage();
 const runtimes = await openRuntimes(consumer);
 try {
   const task = flags.demo ? await demoTask(consumer) : await resnet20Task(consumer, Number(flags.images));
+  const asked = runtimes.filter(({ name }) => flags.runtime.some((text) => name.startsWith(text)));
   const cells: Cell[] = [];
   for (const binary of BINARIES.filter((name) => flags.binary.includes(name))) {
     for (const workers of flags.workers.map(Number)) {
       const job = { ...task, binary, workers };
-      cells.push(...(await runCells(runtimes, job, (cell) => console.error(row(cell).join("  ")))));
+      cells.push(...(await runCells(asked, job, (cell) => console.error(row(cell).join("  ")))));
     }
   }
   const disagreements = differences(cells);

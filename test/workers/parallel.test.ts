@@ -46,6 +46,9 @@ describe("synthesis in workers", () => {
   });
 
   test("a worker that dies is replaced and its batch done again", async () => {
+    const pool = openPool();
+    // Both are up: one that dies while it starts is an error.
+    await synthesize(graph, synthesis, distillIn(pool, undefined));
     let killed = 0;
     const made = await synthesize(
       graph,
@@ -56,7 +59,7 @@ describe("synthesis in workers", () => {
           void threads[killed++]!.terminate();
         },
       },
-      distillIn(openPool(), undefined),
+      distillIn(pool, undefined),
     );
     expect(killed).toBe(2);
     expect(threads.length).toBeGreaterThan(2);
