@@ -126,23 +126,29 @@ function eachStrip(
       read = end;
       if (isSum) at.touched = touch(output + <usize>r * at.outputRow, <usize>(to - r) * at.outputRow);
       for (let line: usize = 0; line < at.pixel; line += LINE_BYTES) {
-        const lineEnd = min(at.pixel, line + LINE_BYTES);
         for (let row = r; row < to; row += near) {
-          const rowEnd = min(to, row + near);
-          for (let channel = line; channel < lineEnd; channel += 16) {
-            // The last vector overlaps the one before if the channels are no multiple of four.
-            const offset = min(channel, at.pixel - 16);
-            at.repeated = <i32>(channel - offset) >> 2;
-            at.input = input + offset;
-            at.output = output + offset;
-            at.filter = filter + offset;
-            walk(kernel, at, row, rowEnd);
-          }
+          walkLine(kernel, at, input, filter, output, line, row, min(to, row + near));
         }
       }
     }
     input += <usize>at.height * at.inputRow;
     output += <usize>at.outputHeight * at.outputRow;
+  }
+}
+
+/** Rows [from, to), or pairs of rows, for the vectors of channels in one cache line of each pixel. */
+function walkLine(
+  kernel: i32, at: Window, input: usize, filter: usize, output: usize, line: usize, from: i32, to: i32,
+): void {
+  const end = min(at.pixel, line + LINE_BYTES);
+  for (let channel = line; channel < end; channel += 16) {
+    // The last vector overlaps the one before if the channels are no multiple of four.
+    const offset = min(channel, at.pixel - 16);
+    at.repeated = <i32>(channel - offset) >> 2;
+    at.input = input + offset;
+    at.output = output + offset;
+    at.filter = filter + offset;
+    walk(kernel, at, from, to);
   }
 }
 
