@@ -28,6 +28,11 @@ const runtimes = await openRuntimes(consumer);
 try {
   const task = flags.demo ? await demoTask(consumer) : await resnet20Task(consumer, Number(flags.images));
   const asked = runtimes.filter(({ name }) => flags.runtime.some((text) => name.startsWith(text)));
+  if (asked.length === 0) {
+    throw new Error(
+      `runtimes are ${runtimes.map(({ name }) => name).join(", ")}, not ${flags.runtime.join(", ")}`,
+    );
+  }
   const cells: Cell[] = [];
   for (const binary of BINARIES.filter((name) => flags.binary.includes(name))) {
     for (const workers of flags.workers.map(Number)) {
