@@ -6,10 +6,10 @@ import type { Images } from "../images.ts";
 import type { Activation, Constant, Graph, LayerNode } from "../ir/graph.ts";
 import { toFakeQuantized } from "../ir/quantized.ts";
 import { isLayer, removeDead } from "../ir/rewrite.ts";
-import { view } from "../kernels/heap.ts";
 import { matMul } from "../kernels/matmul.ts";
 import { scaleShift } from "../kernels/normalize.ts";
 import type { BlockQuantization, Slabs } from "./quantizedBlock.ts";
+import { concatenate, sampleRows } from "./rows.ts";
 
 /** Positions (of all images together) that a mean is taken over: its error is under a hundredth of the spread. */
 const SAMPLES = 2 ** 14;
@@ -79,20 +79,10 @@ async function sampleBefore(
     return bare;
   });
   const part = removeDead({ ...graph, nodes, outputs: [layer.output] });
-  const pieces: Float32Array[] = [];
-  let channels = 0;
+  const pieces: Images[] = [];
   const pick = (output: Tensor): void => {
-    channels = output.shape.at(-1)!;
-    const data = view(output);
-    const available = data.length / channels;
-    const ofAll = (samplesOf(channels) * output.shape[0]!) / (images.shape[0]! * size);
-    const wanted = Math.min(available, Math.ceil(ofAll));
-    const piece = new Float32Array(wanted * channels);
-    for (let i = 0; i < wanted; i++) {
-      const row = Math.floor((i * available) / wanted);
-      piece.set(data.subarray(row * channels, (row + 1) * channels), i * channels);
-    }
-    pieces.push(piece);
+    const ofAll = (samplesOf(output.shape.at(-1)!) * output.shape[0]!) / (images.shape[0]! * size);
+    pieces.push(sampleRows(output, Math.ceil(ofAll)));
   };
   const constants = uploadConstants(part);
   try {
@@ -100,13 +90,7 @@ async function sampleBefore(
   } finally {
     disposeAll(constants.values());
   }
-  const sample = new Float32Array(pieces.reduce((length, piece) => length + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    sample.set(piece, at);
-    at += piece.length;
-  }
-  return { shape: [sample.length / channels, channels], data: sample };
+  return concatenate(pieces);
 }
 
 /**

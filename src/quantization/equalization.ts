@@ -1,13 +1,15 @@
 /** Which channels of low-bit activations are lifted before quantization, and how far. */
-import type { Tensor } from "@tensorflow/tfjs-core";
+import { type Tensor, tensor1d } from "@tensorflow/tfjs-core";
 import type { Collective } from "../engine/collective.ts";
 import { disposeAll, runAll, uploadConstants } from "../engine/feeds.ts";
 import type { Images } from "../images.ts";
 import type { BitAssignment } from "../ir/bits.ts";
-import { equalize, type RectifiedLink, rectifiedLinks } from "../ir/equalize.ts";
-import type { Graph } from "../ir/graph.ts";
-import { view } from "../kernels/heap.ts";
+import type { Block } from "../ir/blocks.ts";
+import { equalize, lift, type RectifiedLink, rectifiedLinks } from "../ir/equalize.ts";
+import { type Graph, quantRange } from "../ir/graph.ts";
+import { searchActivationScale } from "../kernels/scalesearch.ts";
 import type { Slabs } from "./quantizedBlock.ts";
+import { concatenate, sampleRows } from "./rows.ts";
 
 /** Activations of as many bits or more have steps to spare. */
 const AMPLE_BITS = 8;
@@ -15,12 +17,40 @@ const AMPLE_BITS = 8;
 /** A channel that the images hardly excite is not lifted at will. */
 const LARGEST_RATIO = 64;
 
+/** Values of each channel that its range is searched on, of all images together. */
+const SAMPLES = 2 ** 12;
+
+/** A network before it is quantized, twice. */
+export interface Equalized {
+  /** With its channels lifted, to be quantized: what passes a rectifier's ceiling is cut off, as quantization would. */
+  lifted: Graph;
+  /** The same values under the same names without the cut: what `lifted` shall come near, and the model's own function. */
+  float: Graph;
+  /** Names of the nodes that `float` has more, by those of the nodes that they follow. */
+  lifts: ReadonlyMap<string, string>;
+}
+
+/** A network whose channels stay as they are. */
+export function unequalized(folded: Graph): Equalized {
+  return { lifted: folded, float: folded, lifts: new Map() };
+}
+
+/** The block as it is in `float`. */
+export function floatBlock(block: Block, { lifts }: Equalized): Block {
+  const nodes = block.nodes.flatMap((name) => {
+    const own = lifts.get(name);
+    return own === undefined ? [name] : [name, own];
+  });
+  return { ...block, nodes };
+}
+
 /**
  * The folded network with channels of its low-bit activations lifted towards the largest one (`equalize`): they share one
  * step size, of which a small channel has few steps.
  *
- * g[c] = √clip(max / max[c], 1, 64), the maxima over all images and positions (of a ReLU6: 6 for the first), and without
- * the root where a depthwise layer reads a ReLU6: its range is the network's own and not the images'.
+ * g[c] = √clip(max r / r[c], 1, 64), r[c] being the range that channel c would be quantized with if it had a step size
+ * of its own (`searchActivationScale`: what lies beyond it is rare enough to be cut off), and without the root where
+ * a depthwise layer reads a ReLU6: its range is the network's own and not the images'.
  *
  * Only where a depthwise layer is on either side: its channels differ in range most, and do not mix. A depthwise
  * filter has a step size for each channel and takes g back for nothing. A filter that mixes channels has one for all of
@@ -34,9 +64,9 @@ export async function equalizeActivations(
   folded: Graph,
   bits: BitAssignment,
   images: Images,
-  { slabSize, afterSlab }: Slabs,
+  slabs: Slabs,
   collective: Collective,
-): Promise<Graph> {
+): Promise<Equalized> {
   const isUneven = ({ from, to }: RectifiedLink): boolean => {
     const width = bits.activations.get(to.inputs[0]!)!;
     if (width >= AMPLE_BITS) return false;
@@ -44,60 +74,66 @@ export async function equalizeActivations(
     return from.op === "depthwiseConv2d" && bits.weights.get(to.name)! >= width;
   };
   const links = rectifiedLinks(folded).filter(isUneven);
-  if (links.length === 0) return folded;
-  const maxima = new Map<string, Float32Array>(links.map(({ from }) => [from.output, new Float32Array(0)]));
-  const observe = (name: string) => (value: Tensor) => {
-    maxima.set(name, channelMaxima(value, maxima.get(name)!));
-    return value;
-  };
-  const taps = new Map([...maxima.keys()].map((name) => [name, observe(name)]));
-  const constants = uploadConstants(folded);
-  try {
-    await runAll(folded, constants, images, { batchSize: slabSize, afterBatch: afterSlab, taps });
-  } finally {
-    disposeAll(constants.values());
-  }
+  if (links.length === 0) return unequalized(folded);
+  const outputs = links.map(({ from }) => from.output);
+  const samples = await sampleValues(folded, outputs, images, slabs, collective.size);
   const gains = new Map<RectifiedLink, Float32Array>();
   for (const link of links) {
-    const largest = await overMembers(maxima.get(link.from.output)!, collective);
-    const top = Math.min(
-      link.ceiling,
-      largest.reduce((max, value) => Math.max(max, value)),
-    );
+    const width = bits.activations.get(link.to.inputs[0]!)!;
+    const ranges = await rangesOf(samples.get(link.from.output)!, width, collective);
+    const top = ranges.reduce((max, range) => Math.max(max, range));
     const takesAll = link.to.op === "depthwiseConv2d" && Number.isFinite(link.ceiling);
     gains.set(
       link,
-      largest.map((value) => {
-        const ratio = Math.min(LARGEST_RATIO, value > 0 ? Math.max(1, top / value) : 1);
+      ranges.map((range) => {
+        const ratio = range > 0 ? Math.min(LARGEST_RATIO, top / range) : 1;
         return takesAll ? ratio : Math.sqrt(ratio);
       }),
     );
   }
-  return equalize(folded, gains);
+  const { graph: float, lifts } = lift(folded, gains);
+  return { lifted: equalize(folded, gains), float, lifts };
 }
 
-/** The largest value in every channel of x [..., C], and of `before` [C]. */
-function channelMaxima(x: Tensor, before: Float32Array): Float32Array {
-  const channels = x.shape.at(-1)!;
-  const maxima = new Float32Array(channels);
-  maxima.set(before);
-  const data = view(x);
-  for (let start = 0; start < data.length; start += channels) {
-    for (let c = 0; c < channels; c++) {
-      if (data[start + c]! > maxima[c]!) maxima[c] = data[start + c]!;
-    }
+/** Some rows [samples, C] of each of the named values, of this member's images. */
+async function sampleValues(
+  graph: Graph,
+  names: readonly string[],
+  images: Images,
+  { slabSize, afterSlab }: Slabs,
+  members: number,
+): Promise<Map<string, Images>> {
+  const perImage = Math.ceil(SAMPLES / (images.shape[0]! * members));
+  const pieces = new Map(names.map((name): [string, Images[]] => [name, []]));
+  const observe = (name: string) => (value: Tensor) => {
+    pieces.get(name)!.push(sampleRows(value, perImage * value.shape[0]!));
+    return value;
+  };
+  const constants = uploadConstants(graph);
+  try {
+    await runAll(graph, constants, images, {
+      batchSize: slabSize,
+      afterBatch: afterSlab,
+      taps: new Map(names.map((name) => [name, observe(name)])),
+    });
+  } finally {
+    disposeAll(constants.values());
   }
-  return maxima;
+  return new Map(names.map((name) => [name, concatenate(pieces.get(name)!)]));
 }
 
-/** The element-wise maximum over all members: sums of arrays in which each has a row of its own. */
-async function overMembers(values: Float32Array, { rank, size, sum }: Collective): Promise<Float32Array> {
-  const rows = new Float32Array(size * values.length);
-  rows.set(values, rank * values.length);
-  await sum([rows]);
-  return values.map((_, i) =>
-    Array.from({ length: size }, (_, member) => rows[member * values.length + i]!).reduce((a, b) =>
-      Math.max(a, b),
-    ),
-  );
+/** The range of each channel as the published search has it, on average over members; 0 where nothing passes. */
+async function rangesOf(rows: Images, bits: number, { size, sum }: Collective): Promise<Float32Array> {
+  const [count, channels] = rows.shape as [number, number];
+  const { qmax } = quantRange({ bits, signed: false });
+  const ranges = Float32Array.from({ length: channels }, (_, channel) => {
+    const column = Float32Array.from({ length: count }, (_, row) => rows.data[row * channels + channel]!);
+    if (column.every((value) => value === 0)) return 0;
+    const values = tensor1d(column);
+    const { step } = searchActivationScale(values, bits);
+    values.dispose();
+    return (step * qmax) / size;
+  });
+  await sum([ranges]);
+  return ranges;
 }

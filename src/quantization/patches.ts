@@ -6,6 +6,7 @@ import type { Graph, LayerNode } from "../ir/graph.ts";
 import { removeDead } from "../ir/rewrite.ts";
 import { view } from "../kernels/heap.ts";
 import type { Slabs } from "./quantizedBlock.ts";
+import { concatenate } from "./rows.ts";
 
 /** Values in a window of a layer whose filter has this shape: kH·kW·C, or I. */
 export function windowSize(layer: LayerNode, filter: readonly number[]): number {
@@ -29,9 +30,11 @@ export async function samplePatches(
 ): Promise<Images> {
   const part = removeDead({ ...graph, outputs: [layer.inputs[0]!] });
   const filter = graph.constants.get(layer.inputs[1]!)!.shape;
-  const pieces: Float32Array[] = [];
+  const pieces: Images[] = [];
+  const size = windowSize(layer, filter);
   const pick = (value: Tensor): void => {
-    pieces.push(patchesOf(value, layer, filter, wanted));
+    const data = patchesOf(value, layer, filter, wanted);
+    pieces.push({ shape: [data.length / size, size], data });
   };
   const constants = uploadConstants(part);
   try {
@@ -39,14 +42,7 @@ export async function samplePatches(
   } finally {
     disposeAll(constants.values());
   }
-  const data = new Float32Array(pieces.reduce((length, piece) => length + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    data.set(piece, at);
-    at += piece.length;
-  }
-  const size = windowSize(layer, filter);
-  return { shape: [data.length / size, size], data };
+  return concatenate(pieces);
 }
 
 function patchesOf(x: Tensor, layer: LayerNode, filter: readonly number[], wanted: number): Float32Array {

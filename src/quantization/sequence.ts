@@ -6,7 +6,7 @@ import { type Block, blockGraph } from "../ir/blocks.ts";
 import type { Graph } from "../ir/graph.ts";
 import { subSeed } from "../kernels/random.ts";
 import { correctBiases } from "./biases.ts";
-import { equalizeActivations } from "./equalization.ts";
+import { equalizeActivations, floatBlock, unequalized } from "./equalization.ts";
 import type { ReconstructionSettings } from "./options.ts";
 import {
   type BlockQuantization,
@@ -77,17 +77,17 @@ export async function reconstructBlocks(
 ): Promise<void> {
   const bits = assignBits(folded, settings);
   const slabs = { slabSize: settings.slabSize, afterSlab: breathe };
-  const float = settings.equalize
+  const equalized = settings.equalize
     ? await equalizeActivations(folded, bits, images, slabs, collective)
-    : folded;
-  const model = unquantized(float);
+    : unequalized(folded);
+  const model = unquantized(equalized.lifted);
   // The block's input in the float model, and in the model quantized so far.
   let x = images;
   let quantizedX = images;
   for (const [index, block] of blocks.entries()) {
     const started = performance.now();
     const graph = blockGraph(model.graph, block);
-    const y = await floatForward(graph, x, slabs);
+    const y = await floatForward(blockGraph(equalized.float, floatBlock(block, equalized)), x, slabs);
     const quantize = (quantization: BlockQuantization): Promise<Images> =>
       quantizedForward(graph, quantization, quantizedX, slabs);
     const kept = finished[index];

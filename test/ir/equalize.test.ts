@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { equalize, rectifiedLinks } from "../../src/ir/equalize.ts";
+import { equalize, lift, rectifiedLinks } from "../../src/ir/equalize.ts";
 import type { Graph } from "../../src/ir/graph.ts";
 import { validate } from "../../src/ir/validate.ts";
 import {
@@ -24,6 +24,9 @@ function unlimited(graph: Graph): Graph {
   );
   return { ...graph, nodes };
 }
+
+const networks = (): Graph[] =>
+  [convChain(), residual(2), inception(), kerasMobileNetV1(), mobileNetV2(), autoencoder()].map(prepared);
 
 const namesOf = (graph: Graph): string[][] =>
   rectifiedLinks(prepared(graph)).map(({ from, to }) => [from.name, to.name]);
@@ -58,14 +61,16 @@ describe("equalize", () => {
       }),
     );
     validate(equalize(graph, gains));
+    validate(lift(graph, gains).graph);
     expect(graph).toEqual(before);
   });
 
   it.each(
-    [convChain(), residual(2), inception(), kerasMobileNetV1(), mobileNetV2(), autoencoder()].map(
-      (raw) => [raw.name, unlimited(prepared(raw))] as const,
-    ),
-  )("computes what %s did, whatever the gains", (_name, graph) => {
+    networks().flatMap((graph) => [
+      [graph.name, "equalize", unlimited(graph), equalize] as const,
+      [graph.name, "lift", graph, (...given: Parameters<typeof lift>) => lift(...given).graph] as const,
+    ]),
+  )("%s computes the same behind %s, whatever the gains", (_name, _change, graph, change) => {
     const size = graph.inputs[0]!.shape.slice(1).reduce((product, length) => product * length, 1);
     const input = Float64Array.from({ length: size }, (_, i) => Math.sin(1.7 * i));
     const links = rectifiedLinks(graph);
@@ -81,7 +86,7 @@ describe("equalize", () => {
               return [link, Float32Array.from({ length: channels }, (_, c) => factors[(c + index) % 8]!)];
             }),
           );
-          const found = evaluate(equalize(graph, gains), { input }).get(graph.outputs[0]!)!;
+          const found = evaluate(change(graph, gains), { input }).get(graph.outputs[0]!)!;
           const largest = wanted.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
           const error = wanted.reduce((max, value, i) => Math.max(max, Math.abs(value - found[i]!)), 0);
           expect(error).toBeLessThan(1e-5 * largest);
