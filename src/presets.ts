@@ -1,6 +1,6 @@
 /** Budgets by name and by size of the input; every number can be overridden one by one. */
 import type { Graph } from "./ir/graph.ts";
-import { elementsPerImage } from "./ir/shapeRules.ts";
+import { inputLayout, isVector } from "./synthesis/inputLayout.ts";
 
 export interface Preset {
   /** Images synthesized. */
@@ -41,11 +41,16 @@ export const presets: Readonly<Record<PresetName, Readonly<Record<InputSize, Pre
   best: { small: published, large: published },
 };
 
-/** Inputs [N, H, W, C] or [N, W, C] of more positions than this are large. */
-export const SMALL_POSITIONS = 64 * 64;
+/** Images of more pixels than this are large. */
+export const SMALL_PIXELS = 64 * 64;
 
-/** The budget that a name stands for with this network. */
+/**
+ * The budget that a name stands for with this network. Features have no pixels and are small, however many they are.
+ *
+ * @throws GenieError `invalid-model` where no images fit the network (`inputLayout`).
+ */
 export function presetFor(name: PresetName, graph: Graph): Preset {
-  const positions = elementsPerImage((graph.inputs[0]?.shape ?? []).slice(0, -1));
-  return presets[name][positions > SMALL_POSITIONS ? "large" : "small"];
+  const layout = inputLayout(graph);
+  const isLarge = !isVector(layout) && layout.height * layout.width > SMALL_PIXELS;
+  return presets[name][isLarge ? "large" : "small"];
 }

@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import type { FitOptions } from "../formats/images/fit.ts";
 import type { PixelOptions } from "../formats/pixels.ts";
 import type { BitSetting } from "../ir/bits.ts";
-import { type PresetName, presets, SMALL_POSITIONS } from "../presets.ts";
+import { type PresetName, presets, SMALL_PIXELS } from "../presets.ts";
 import type { SessionOptions } from "../session.ts";
 import type { SynthesisMode } from "../synthesis/options.ts";
 
@@ -178,6 +178,6 @@ export function presetHelp(): string {
         ` then ${String(reconstructionIterations).padStart(5)} a block`,
     ),
   );
-  const side = Math.sqrt(SMALL_POSITIONS);
+  const side = Math.sqrt(SMALL_PIXELS);
   return `Presets, for small inputs (up to ${side}×${side}) and large ones:\n${rows.join("\n")}`;
 }
