@@ -8,15 +8,16 @@ import { toFakeQuantized } from "../ir/quantized.ts";
 import { isLayer } from "../ir/rewrite.ts";
 import { matMul } from "../kernels/matmul.ts";
 import { type Grids, roundWithFeedback } from "./feedback.ts";
+import type { ReconstructionSettings } from "./options.ts";
 import { samplePatches, windowSize } from "./patches.ts";
 import type { BlockQuantization, Slabs } from "./quantizedBlock.ts";
 import { harden, type Unit } from "./unit.ts";
 
 /** Windows of a layer's input that its sums are taken over, of all images together. */
-const WINDOWS = 2 ** 13;
+const WINDOWS = 2 ** 14;
 
-/** Fewer where windows are large: 32 MiB. */
-const WINDOW_VALUES = 2 ** 23;
+/** Fewer where windows are large: 64 MiB. */
+const WINDOW_VALUES = 2 ** 24;
 
 /** Inputs of a filter at most: what there is to do grows with their third power, and is seconds here. */
 export const LARGEST_WINDOW = 2304;
@@ -44,11 +45,14 @@ export function feedbackPays({ graph }: Unit, iterations: number): boolean {
  * them. Undefined where that leaves nothing.
  *
  * @param x The block's input in the float model, and quantizedX in the model quantized so far: this member's images.
+ * @param correctBias Whether biases make up for what the inputs have more or less on average: then only what is beside
+ *   their means concerns the filters.
  */
 export async function roundBlock(
   unit: Unit,
   x: Images,
   quantizedX: Images,
+  { correctBias }: Pick<ReconstructionSettings, "correctBias">,
   slabs: Slabs,
   collective: Collective,
 ): Promise<BlockQuantization | undefined> {
@@ -66,6 +70,9 @@ export async function roundBlock(
     const wanted = Math.ceil(windowsOf(windowSize(layer, filter.shape)) / (x.shape[0]! * collective.size));
     const float = await samplePatches(graph, layer, x, wanted, slabs);
     const own = await samplePatches(quantized, reader, quantizedX, wanted, slabs);
+    if (correctBias) {
+      for (const windows of [float, own]) await center(windows, collective);
+    }
     const round = layer.op === "depthwiseConv2d" ? roundDepthwise : roundMixing;
     rounded.set(name, quantizer.encode(await round(filter, own, float, quantizer.grids(), collective)));
   }
@@ -84,6 +91,17 @@ function takesFeedback({ graph, weights }: Unit, layer: LayerNode): boolean {
   if (layer.op === "depthwiseConv2d") return true;
   if (layer.op === "conv2d" && layer.groups > 1) return false;
   return windowSize(layer, graph.constants.get(name)!.shape) <= LARGEST_WINDOW;
+}
+
+/** Takes from every column of the windows [windows, K] its mean over all members. */
+async function center({ shape, data }: Images, { sum }: Collective): Promise<void> {
+  const columns = shape[1]!;
+  const totals = new Float64Array(columns);
+  for (let i = 0; i < data.length; i++) totals[i % columns]! += data[i]!;
+  const means = Float32Array.from(totals);
+  const count = Float32Array.of(shape[0]!);
+  await sum([means, count]);
+  for (let i = 0; i < data.length; i++) data[i]! -= means[i % columns]! / count[0]!;
 }
 
 /** A filter that mixes channels, [..., O]: its outputs share the sums. */

@@ -113,7 +113,7 @@ export async function reconstructBlocks(
         };
         let best = await finish(harden(unit));
         const takesFeedback = settings.feedback && feedbackPays(unit, settings.iterations);
-        const fed = takesFeedback && (await roundBlock(unit, x, quantizedX, slabs, collective));
+        const fed = takesFeedback && (await roundBlock(unit, x, quantizedX, settings, slabs, collective));
         if (fed) {
           const other = await finish(fed);
           if (other.loss < best.loss) best = other;

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { alone } from "../../src/engine/collective.ts";
 import { predict } from "../../src/evaluate.ts";
-import { slice } from "../../src/images.ts";
+import { type Images, slice } from "../../src/images.ts";
 import { assignBits } from "../../src/ir/bits.ts";
 import { findBlocks } from "../../src/ir/blocks.ts";
 import type { Graph, LayerNode } from "../../src/ir/graph.ts";
@@ -166,29 +166,48 @@ describe.each<Binary>(["baseline", "relaxed"])("%s", (binary) => {
     },
   );
 
-  test("members that share the images round as one with all of them", async () => {
+  /** Codes of a block of MobileNetV1 rounded by feedback, for its input in the float model and in the quantized one. */
+  const codesOf = async (
+    layer: string,
+    inputs: (x: Images) => [float: Images, quantized: Images],
+    correctBias: boolean,
+    member = alone,
+  ): Promise<number[][]> => {
     const graph = prepared(mobileNetV1());
-    const images = waves(graph, 8);
-    const block = findBlocks(graph)[1]!;
+    const block = findBlocks(graph).find(({ layers }) => layers.includes(layer))!;
     const bits = assignBits(graph, { weightBits: 3, activationBits: 8, setting: "brecq" });
-    const x = await floatForward({ ...graph, outputs: [block.input] }, images, slabs);
+    const x = await floatForward({ ...graph, outputs: [block.input] }, waves(graph, 8), slabs);
     const settings = { symmetricWeights: false, slabSize: 8 };
-    const codesOf = async (share: typeof x, member: typeof alone) => {
-      const unit = await createUnit(unquantized(graph), block, bits, x, settings, alone);
-      try {
-        const rounded = await roundBlock(unit, share, share, slabs, member);
-        return rounded!.weights.map(([, { data }]) => [...data]);
-      } finally {
-        unit.dispose();
-      }
-    };
-    const all = await codesOf(x, alone);
-    const members = byPorts(2);
-    const [first, second] = await Promise.all(
-      members.map((member) => codesOf(slice(x, 4 * member.rank, 4 * (member.rank + 1)), member)),
-    );
-    for (const member of members) member.close();
-    expect(second).toEqual(first);
-    expect(first).toEqual(all);
+    const unit = await createUnit(unquantized(graph), block, bits, x, settings, alone);
+    try {
+      const rounded = await roundBlock(unit, ...inputs(x), { correctBias }, slabs, member);
+      return rounded!.weights.map(([, { data }]) => [...data]);
+    } finally {
+      unit.dispose();
+    }
+  };
+
+  test.each([false, true])(
+    "members that share the images round as one with all (bias corrected: %s)",
+    async (corrected) => {
+      const all = await codesOf("conv_dw_1", (x) => [x, x], corrected);
+      const members = byPorts(2);
+      const [first, second] = await Promise.all(
+        members.map((member) => {
+          const share = (x: Images): Images => slice(x, 4 * member.rank, 4 * (member.rank + 1));
+          return codesOf("conv_dw_1", (x) => [share(x), share(x)], corrected, member);
+        }),
+      );
+      for (const member of members) member.close();
+      expect(second).toEqual(first);
+      expect(first).toEqual(all);
+    },
+  );
+
+  test("what the inputs lack on average is left to the bias where that is corrected", async () => {
+    const lifted = (x: Images): [Images, Images] => [{ ...x, data: x.data.map((value) => value + 0.5) }, x];
+    const same = (x: Images): [Images, Images] => [x, x];
+    expect(await codesOf("conv_pw_1", lifted, true)).toEqual(await codesOf("conv_pw_1", same, true));
+    expect(await codesOf("conv_pw_1", lifted, false)).not.toEqual(await codesOf("conv_pw_1", same, false));
   });
 });
