@@ -2,7 +2,7 @@
  * The quality tables: model × bits × method × seed, every figure onnxruntime's on the exported file.
  *
  *   npm run bench:accuracy -- [--model resnet20]… [--bits 4x4]… [--method zero-shot]… [--seeds 0,1]
- *     [--images N] [--synthesis-iterations N] [--iterations N] [--limit N] [--workers N] [--json FILE]
+ *     [--images N] [--batch-size N] [--synthesis-iterations N] [--iterations N] [--limit N] [--workers N] [--json FILE]
  *     [--document FILE.md] [--tables-only]
  *
  * Methods: float, nearest (zero-shot images, step sizes searched, nothing learned), zero-shot, few-shot; adaround
@@ -31,6 +31,7 @@ const { values: flags } = parseArgs({
     method: { type: "string", multiple: true, default: ["float", "nearest", "few-shot", "zero-shot"] },
     seeds: { type: "string", default: "0,1" },
     images: { type: "string" },
+    "batch-size": { type: "string" },
     "synthesis-iterations": { type: "string" },
     iterations: { type: "string" },
     limit: { type: "string" },
@@ -63,7 +64,7 @@ for (const name of flags["tables-only"] ? [] : flags.model) {
   const judged = await model.evaluation(flags.limit ? Number(flags.limit) : undefined);
   const synthesis = {
     images: number(flags.images, model.images),
-    batchSize: model.batchSize,
+    batchSize: number(flags["batch-size"], model.batchSize),
     iterations: number(flags["synthesis-iterations"], model.synthesisIterations),
   };
   const iterations = number(flags.iterations, model.iterations);

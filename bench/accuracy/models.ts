@@ -83,8 +83,8 @@ export const MODELS: Readonly<Record<string, BenchModel>> = {
       return normalizeImages(await readFolder(folder, { size: [224, 224, 3] }), IMAGENET);
     },
     images: 64,
-    batchSize: 16,
-    synthesisIterations: 150,
+    batchSize: 32,
+    synthesisIterations: 500,
     iterations: 60,
   },
   fashion: {
