@@ -81,6 +81,7 @@ export async function equalizeActivations(
   for (const link of links) {
     const width = bits.activations.get(link.to.inputs[0]!)!;
     const ranges = await rangesOf(samples.get(link.from.output)!, width, collective);
+    await slabs.afterSlab();
     const top = ranges.reduce((max, range) => Math.max(max, range));
     const takesAll = link.to.op === "depthwiseConv2d" && Number.isFinite(link.ceiling);
     gains.set(
