@@ -123,18 +123,35 @@ async function sampleValues(
   return new Map(names.map((name) => [name, concatenate(pieces.get(name)!)]));
 }
 
-/** The range of each channel as the published search has it, on average over members; 0 where nothing passes. */
-async function rangesOf(rows: Images, bits: number, { size, sum }: Collective): Promise<Float32Array> {
-  const [count, channels] = rows.shape as [number, number];
+/** The range of each channel as the published search has it for all members' rows; 0 where nothing passes. */
+async function rangesOf(own: Images, bits: number, collective: Collective): Promise<Float32Array> {
+  const { data, shape } = await allRows(own, collective);
+  const [count, channels] = shape as [number, number];
   const { qmax } = quantRange({ bits, signed: false });
   const ranges = Float32Array.from({ length: channels }, (_, channel) => {
-    const column = Float32Array.from({ length: count }, (_, row) => rows.data[row * channels + channel]!);
+    // Members share the channels out.
+    if (channel % collective.size !== collective.rank) return 0;
+    const column = Float32Array.from({ length: count }, (_, row) => data[row * channels + channel]!);
     if (column.every((value) => value === 0)) return 0;
     const values = tensor1d(column);
     const { step } = searchActivationScale(values, bits);
     values.dispose();
-    return (step * qmax) / size;
+    return step * qmax;
   });
-  await sum([ranges]);
+  await collective.sum([ranges]);
   return ranges;
+}
+
+/** The rows of all members, in the order of their ranks: a sum of arrays in which each has rows of its own. */
+async function allRows({ shape, data }: Images, { rank, size, sum }: Collective): Promise<Images> {
+  const [own, columns] = shape as [number, number];
+  const counts = new Float32Array(size);
+  counts[rank] = own;
+  await sum([counts]);
+  const before = counts.subarray(0, rank).reduce((total, count) => total + count, 0);
+  const rows = counts.reduce((total, count) => total + count, 0);
+  const all = new Float32Array(rows * columns);
+  all.set(data, before * columns);
+  await sum([all]);
+  return { shape: [rows, columns], data: all };
 }

@@ -102,9 +102,12 @@ describe("reconstruction in workers", () => {
   });
 
   test("several workers come out about as one does", async () => {
-    const error = (r: Awaited<ReturnType<typeof reconstruct>>) => r.blocks.at(-1)!.loss;
     const one = await reconstruct(graph, images, reconstruction);
-    expect(error(await inWorkers(openPool({ size: 2 }))) / error(one)).toBeCloseTo(1, 0);
+    const two = await inWorkers(openPool({ size: 2 }));
+    // One block's error is luck: that of the last layer is 0.7 to 1.4 by the seed, with one worker.
+    const logRatios = one.blocks.map(({ loss }, block) => Math.log(two.blocks[block]!.loss / loss));
+    const mean = logRatios.reduce((sum, value) => sum + value, 0) / logRatios.length;
+    expect(Math.exp(mean)).toBeCloseTo(1, 0);
   });
 
   test("there are no more members than images", async () => {
