@@ -2,8 +2,8 @@
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { labelsFromNames, pictureNames, readFolder } from "../../src/cli/imageFolder.ts";
+import { normalizeImages, type PixelOptions } from "../../src/formats/images/normalize.ts";
 import { type NpyArray, npyNumbers, readNpy } from "../../src/formats/npy.ts";
-import { normalizeImages, type PixelOptions } from "../../src/formats/pixels.ts";
 import { type Images, slice } from "../../src/images.ts";
 
 export interface Labelled {

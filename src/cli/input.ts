@@ -3,12 +3,12 @@ import { readFile, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { GenieError } from "../errors.ts";
 import { reason } from "../fileError.ts";
+import { normalizeImages, type PixelOptions } from "../formats/images/normalize.ts";
 import { type NpyArray, npyNumbers, readNpy } from "../formats/npy.ts";
-import { normalizeImages, type PixelOptions } from "../formats/pixels.ts";
 import type { Images } from "../images.ts";
 import type { Graph } from "../ir/graph.ts";
 import { inferShapes } from "../ir/shapes.ts";
-import { loadModel } from "../load.ts";
+import { loadModel } from "../session/load.ts";
 import {
   type FolderOptions,
   labelsFromCsv,

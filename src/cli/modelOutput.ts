@@ -1,7 +1,7 @@
 /** Where a quantized model goes, and in which format. */
 import { GenieError } from "../errors.ts";
-import { exportLayers, MODEL_FILE, WEIGHTS_FILE } from "../formats/layers/export.ts";
 import { exportOnnx } from "../formats/onnx/export.ts";
+import { exportLayers, MODEL_FILE, WEIGHTS_FILE } from "../formats/tfjs/export.ts";
 import type { Graph, QuantizedGraph } from "../ir/graph.ts";
 import { openOutput } from "./output.ts";
 import { openOutputFolder } from "./outputFolder.ts";

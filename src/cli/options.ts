@@ -1,10 +1,10 @@
 /** Flags that several commands share: how they are spelled, read and explained. */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { FitOptions } from "../formats/images/fit.ts";
-import type { PixelOptions } from "../formats/pixels.ts";
+import type { PixelOptions } from "../formats/images/normalize.ts";
 import type { BitSetting } from "../ir/bits.ts";
-import { type PresetName, presets, SMALL_PIXELS } from "../presets.ts";
-import type { SessionOptions } from "../session.ts";
+import { type PresetName, presets, SMALL_PIXELS } from "../session/presets.ts";
+import type { SessionOptions } from "../session/session.ts";
 import type { SynthesisMode } from "../synthesis/options.ts";
 
 export interface ReportFlags {

@@ -1,8 +1,8 @@
 /** Synthetic images as a command collects, shows and keeps them. */
 import { writeNpy } from "../formats/npy.ts";
 import type { Images } from "../images.ts";
-import type { Preset } from "../presets.ts";
 import { contactSheet } from "../report/contactSheet.ts";
+import type { Preset } from "../session/presets.ts";
 import type { SynthesisOptions } from "../synthesis/options.ts";
 import type { SynthesisFlags } from "./options.ts";
 import type { OutputFile } from "./output.ts";

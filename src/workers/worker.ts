@@ -1,12 +1,12 @@
 /** The worker: one heap with the kernels in it, doing what the calling thread asks (`WorkerApi`). */
 import { expose, transfer } from "comlink";
 import { GenieError } from "../errors.ts";
-import { predict } from "../evaluate.ts";
 import type { Images } from "../images.ts";
 import type { Graph, QuantizedGraph } from "../ir/graph.ts";
 import { initializeKernels } from "../kernels/heap.ts";
 import { type ProfileListener, profiled } from "../profile.ts";
 import { reconstructBlocks } from "../quantization/sequence.ts";
+import { predict } from "../session/evaluate.ts";
 import { distillBatch } from "../synthesis/batch.ts";
 import { estimateInputRange } from "../synthesis/estimateRange.ts";
 import { join } from "./collectives.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { run } from "./spawn.ts";
 
-const FIXTURES = new URL("../formats/layers/fixtures/", import.meta.url);
+const FIXTURES = new URL("../formats/keras/fixtures/", import.meta.url);
 
 let folder: string;
 

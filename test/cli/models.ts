@@ -4,7 +4,7 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { exportOnnx } from "../../src/formats/onnx/export.ts";
 import { type ModelProto, ModelProtoSchema } from "../../src/formats/onnx/onnx_pb.ts";
 import { foldBatchNorm } from "../../src/ir/foldBatchNorm.ts";
-import { loadModel } from "../../src/load.ts";
+import { loadModel } from "../../src/session/load.ts";
 import { classifier, GraphBuilder } from "../ir/builders.ts";
 
 const EXAMPLES = new URL("../../examples/fashion-mnist/", import.meta.url);

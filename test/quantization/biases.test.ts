@@ -1,6 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { alone } from "../../src/engine/collective.ts";
-import { predict } from "../../src/evaluate.ts";
 import { type Images, slice } from "../../src/images.ts";
 import { fuseActivations } from "../../src/ir/fuse.ts";
 import type { Graph } from "../../src/ir/graph.ts";
@@ -9,6 +8,7 @@ import { type Binary, initializeKernels } from "../../src/kernels/heap.ts";
 import { correctBiases } from "../../src/quantization/biases.ts";
 import type { BlockQuantization } from "../../src/quantization/quantizedBlock.ts";
 import { reconstruct } from "../../src/quantization/reconstruct.ts";
+import { predict } from "../../src/session/evaluate.ts";
 import { convChain, mobileNetV1, mobileNetV2, prepared, residual } from "../ir/builders.ts";
 import { byPorts } from "../support/members.ts";
 import { waves } from "./waves.ts";

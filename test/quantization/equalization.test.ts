@@ -1,6 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { alone } from "../../src/engine/collective.ts";
-import { predict } from "../../src/evaluate.ts";
 import { type Images, slice } from "../../src/images.ts";
 import { assignBits } from "../../src/ir/bits.ts";
 import { blockGraph, findBlocks } from "../../src/ir/blocks.ts";
@@ -9,6 +8,7 @@ import { isLayer } from "../../src/ir/rewrite.ts";
 import { initializeKernels } from "../../src/kernels/heap.ts";
 import { equalizeActivations, floatBlock } from "../../src/quantization/equalization.ts";
 import { reconstruct } from "../../src/quantization/reconstruct.ts";
+import { predict } from "../../src/session/evaluate.ts";
 import { convChain, kerasMobileNetV1, mobileNetV1, prepared } from "../ir/builders.ts";
 import { byPorts } from "../support/members.ts";
 import { waves } from "./waves.ts";

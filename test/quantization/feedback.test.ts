@@ -1,6 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { alone } from "../../src/engine/collective.ts";
-import { predict } from "../../src/evaluate.ts";
 import { type Images, slice } from "../../src/images.ts";
 import { assignBits } from "../../src/ir/bits.ts";
 import { findBlocks } from "../../src/ir/blocks.ts";
@@ -13,6 +12,7 @@ import { floatForward, unquantized } from "../../src/quantization/quantizedBlock
 import { reconstruct } from "../../src/quantization/reconstruct.ts";
 import { roundBlock } from "../../src/quantization/roundBlock.ts";
 import { createUnit } from "../../src/quantization/unit.ts";
+import { predict } from "../../src/session/evaluate.ts";
 import { convChain, mobileNetV1, mobileNetV2, prepared, residual } from "../ir/builders.ts";
 import { byPorts } from "../support/members.ts";
 import { waves } from "./waves.ts";

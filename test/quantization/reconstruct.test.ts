@@ -1,6 +1,5 @@
 import { memory } from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
-import { predict } from "../../src/evaluate.ts";
 import { fuseActivations } from "../../src/ir/fuse.ts";
 import type { QuantizedGraph } from "../../src/ir/graph.ts";
 import { quantRange } from "../../src/ir/graph.ts";
@@ -9,6 +8,7 @@ import { type Binary, initializeKernels } from "../../src/kernels/heap.ts";
 import { resolveReconstruction } from "../../src/quantization/options.ts";
 import { reconstruct } from "../../src/quantization/reconstruct.ts";
 import { betaAt, errorWeight } from "../../src/quantization/train.ts";
+import { predict } from "../../src/session/evaluate.ts";
 import { kerasMobileNetV1, mobileNetV2, residual } from "../ir/builders.ts";
 import { waves } from "./waves.ts";
 

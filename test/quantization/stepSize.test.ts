@@ -2,13 +2,13 @@ import { memory } from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
 import { adam } from "../../src/engine/optimize.ts";
 import { constant } from "../../src/engine/schedules.ts";
-import { predict } from "../../src/evaluate.ts";
 import { fuseActivations } from "../../src/ir/fuse.ts";
 import type { QuantizedGraph } from "../../src/ir/graph.ts";
 import { initializeKernels } from "../../src/kernels/heap.ts";
 import { squaredError } from "../../src/kernels/loss.ts";
 import { reconstruct } from "../../src/quantization/reconstruct.ts";
 import { createStepSize, type StepSize } from "../../src/quantization/stepSize.ts";
+import { predict } from "../../src/session/evaluate.ts";
 import { residual } from "../ir/builders.ts";
 import { discs, train } from "../synthesis/trained.ts";
 

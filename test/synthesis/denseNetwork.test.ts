@@ -1,10 +1,10 @@
 /** A network of dense layers alone, on features far from normalized: zero-shot against real data. */
 import { beforeAll, describe, expect, test } from "vitest";
-import { predict } from "../../src/evaluate.ts";
 import type { Images } from "../../src/images.ts";
 import { fuseActivations } from "../../src/ir/fuse.ts";
 import { initializeKernels } from "../../src/kernels/heap.ts";
 import { reconstruct } from "../../src/quantization/reconstruct.ts";
+import { predict } from "../../src/session/evaluate.ts";
 import { noiseImages } from "../../src/synthesis/distance.ts";
 import { synthesize } from "../../src/synthesis/distill.ts";
 import { GraphBuilder } from "../ir/builders.ts";

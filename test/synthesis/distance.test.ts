@@ -1,10 +1,10 @@
 import { memory } from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
-import { predict } from "../../src/evaluate.ts";
 import { fuseActivations } from "../../src/ir/fuse.ts";
 import type { BatchNormNode } from "../../src/ir/graph.ts";
 import { initializeKernels } from "../../src/kernels/heap.ts";
 import { averageDistance, formatDistances } from "../../src/report/distances.ts";
+import { predict } from "../../src/session/evaluate.ts";
 import { noiseImages, statisticsDistance } from "../../src/synthesis/distance.ts";
 import { synthesize } from "../../src/synthesis/distill.ts";
 import { residual } from "../ir/builders.ts";

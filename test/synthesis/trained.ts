@@ -1,6 +1,7 @@
 /** Networks whose BatchNorms hold the statistics of known data: what training would have left there. */
-import { predict } from "../../src/evaluate.ts";
+
 import type { BatchNormNode, Graph } from "../../src/ir/graph.ts";
+import { predict } from "../../src/session/evaluate.ts";
 
 /** Reproducible numbers in [0, 1): Weyl's sequence through a sine. */
 export function uniform(i: number): number {

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
 import { initializeKernels } from "../../src/kernels/heap.ts";
-import { loadModel } from "../../src/load.ts";
+import { loadModel } from "../../src/session/load.ts";
 import { estimateInputRange } from "../../src/synthesis/estimateRange.ts";
 import type { InputRange } from "../../src/synthesis/inputRange.ts";
 

@@ -2,13 +2,13 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Command } from "commander";
+import { normalizeImages } from "../../formats/images/normalize.ts";
 import { npyNumbers, readNpy } from "../../formats/npy.ts";
 import { exportOnnx } from "../../formats/onnx/export.ts";
-import { normalizeImages } from "../../formats/pixels.ts";
-import { loadModel } from "../../load.ts";
 import { contactSheet } from "../../report/contactSheet.ts";
 import { formatBytes, formatSeconds, formatShare, formatTable } from "../../report/format.ts";
-import { openSession } from "../../session.ts";
+import { loadModel } from "../../session/load.ts";
+import { openSession } from "../../session/session.ts";
 import { interruptible } from "../interrupt.ts";
 import {
   addBitFlags,

@@ -1,9 +1,9 @@
 /** `genie-wasm evaluate`: accuracy on labelled images. */
 import type { Command } from "commander";
-import { evaluate } from "../../calls.ts";
 import { GenieError } from "../../errors.ts";
 import type { Graph } from "../../ir/graph.ts";
 import { formatShare } from "../../report/format.ts";
+import { evaluate } from "../../session/calls.ts";
 import { isFolder, readFolderLabels, readImages, readLabels, readModel } from "../input.ts";
 import { interruptible } from "../interrupt.ts";
 import {

@@ -1,12 +1,12 @@
 /** `genie-wasm quantize`: a float model in, a low-bit model out. */
 import { type Command, Option } from "commander";
-import { quantize } from "../../calls.ts";
 import { GenieError } from "../../errors.ts";
 import type { Graph } from "../../ir/graph.ts";
-import { presetFor } from "../../presets.ts";
 import type { BlockReport } from "../../quantization/sequence.ts";
-import type { QuantizeOptions } from "../../quantize.ts";
 import { formatBytes, formatLoss, formatSeconds, formatTable } from "../../report/format.ts";
+import { quantize } from "../../session/calls.ts";
+import { presetFor } from "../../session/presets.ts";
+import type { QuantizeOptions } from "../../session/quantize.ts";
 import { readImages, readModel } from "../input.ts";
 import { addInputRangeFlag, INPUT_RANGE_HELP, type InputRangeFlags, rangeFor } from "../inputRange.ts";
 import { interruptible } from "../interrupt.ts";

@@ -1,12 +1,12 @@
 /** `genie-wasm synthesize`: calibration images from a model's BatchNorm statistics. */
 import type { Command } from "commander";
-import { synthesize } from "../../calls.ts";
 import { GenieError } from "../../errors.ts";
 import { type Images, slice } from "../../images.ts";
 import type { Graph } from "../../ir/graph.ts";
-import { presetFor } from "../../presets.ts";
 import { formatDistances } from "../../report/distances.ts";
 import { formatSeconds } from "../../report/format.ts";
+import { synthesize } from "../../session/calls.ts";
+import { presetFor } from "../../session/presets.ts";
 import { noiseImages, type StatisticsDistance, statisticsDistance } from "../../synthesis/distance.ts";
 import { readModel } from "../input.ts";
 import { addInputRangeFlag, INPUT_RANGE_HELP, type InputRangeFlags, rangeFor } from "../inputRange.ts";

@@ -1,7 +1,7 @@
 /** Picture files as pixels: the format is told by the first bytes. */
 import { GenieError } from "../../errors.ts";
-import { decodeJpeg } from "../jpeg.ts";
 import { holdsMagic } from "../magic.ts";
+import { decodeJpeg } from "./jpeg.ts";
 import type { Pixels } from "./pixels.ts";
 import { decodePng } from "./png.ts";
 

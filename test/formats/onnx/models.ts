@@ -18,7 +18,7 @@ import {
 } from "../../../src/formats/onnx/onnx_pb.ts";
 import { permute } from "../../../src/formats/onnx/permute.ts";
 import type { Graph } from "../../../src/ir/graph.ts";
-import { loadModel } from "../../../src/load.ts";
+import { loadModel } from "../../../src/session/load.ts";
 import { runOnnx } from "../../support/onnxruntime.ts";
 
 type AttributeValue = number | string | readonly number[] | { float: number } | TensorProto;

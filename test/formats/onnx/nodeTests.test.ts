@@ -11,7 +11,7 @@ import { TensorProto_DataType as DataType } from "../../../src/formats/onnx/onnx
 import { permute } from "../../../src/formats/onnx/permute.ts";
 import type { Graph } from "../../../src/ir/graph.ts";
 import { initializeKernels } from "../../../src/kernels/heap.ts";
-import { loadModel } from "../../../src/load.ts";
+import { loadModel } from "../../../src/session/load.ts";
 import {
   asConstants,
   decode,

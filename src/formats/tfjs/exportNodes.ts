@@ -1,0 +1,219 @@
+/** What each of our nodes is in Keras. */
+import type {
+  Activation,
+  BatchNormNode,
+  BinaryNode,
+  Constant,
+  LayerNode,
+  Node,
+  Padding,
+  PoolNode,
+} from "../../ir/graph.ts";
+import { samePadding } from "../keras/windows.ts";
+import { writePad, writeSlice, zeroPad } from "./exportBorders.ts";
+import { CHANNELS_LAST, type LayersWriter, unsupported } from "./layersWriter.ts";
+
+/** Writes the node's layers, its activation's behind them. */
+export function writeNode(node: Node, writer: LayersWriter): void {
+  const bare = writeBare(node, writer);
+  const activation = "activation" in node ? node.activation : undefined;
+  const layer = activation ? writeActivation(node, activation, bare, writer) : bare;
+  writer.hold(node.output, layer);
+}
+
+/** @returns the layer that gives the node's value before its activation. */
+function writeBare(node: Node, writer: LayersWriter): string {
+  const read = () => writer.layerOf(node.inputs[0]!, node);
+  switch (node.op) {
+    case "conv2d":
+    case "depthwiseConv2d":
+    case "dense":
+      return writeWeighted(node, writer);
+    case "batchNorm":
+      return writeBatchNorm(node, writer);
+    case "activation":
+      return read();
+    case "add":
+    case "multiply":
+      return writeBinary(node, writer);
+    case "averagePool":
+    case "maxPool":
+      return writePool(node, writer);
+    case "globalAveragePool": {
+      const channels = writer.shapeOf(node.output)[3]!;
+      const flat = writer.addLayer("GlobalAveragePooling2D", `${node.name}_mean`, [read()], CHANNELS_LAST);
+      return writer.addLayer("Reshape", node.name, [flat], { target_shape: [1, 1, channels] });
+    }
+    case "upsampleNearest":
+      return writer.addLayer("UpSampling2D", node.name, [read()], {
+        size: node.factors,
+        interpolation: "nearest",
+        ...CHANNELS_LAST,
+      });
+    case "pad":
+      return writePad(node, writer);
+    case "slice":
+      return writeSlice(node, writer);
+    case "concat": {
+      const inputs = node.inputs.map((input) => writer.layerOf(input, node));
+      return writer.addLayer("Concatenate", node.name, inputs, { axis: node.axis });
+    }
+    case "reshape":
+      return writer.addLayer("Reshape", node.name, [read()], { target_shape: node.shape.slice(1) });
+    case "transpose":
+      if (node.permutation[0] !== 0) throw unsupported(node, "moves the batch");
+      return writer.addLayer("Permute", node.name, [read()], { dims: node.permutation.slice(1) });
+    case "softmax":
+      return writer.addLayer("Softmax", node.name, [read()], { axis: node.axis });
+    default:
+      throw unsupported(node, `(${node.op}) has no layer of Keras`);
+  }
+}
+
+function writeWeighted(node: LayerNode, writer: LayersWriter): string {
+  const [, filterName, biasName] = node.inputs;
+  const filter = writer.constant(filterName!)!;
+  const bias = biasName === undefined ? undefined : writer.constant(biasName)!;
+  const x = writer.layerOf(node.inputs[0]!, node);
+  const common = { activation: "linear", use_bias: bias !== undefined };
+  const weights = (kernel: string) => ({ [kernel]: filter, ...(bias && { bias }) });
+  if (node.op === "dense") {
+    return writer.addLayer("Dense", node.name, [x], { units: filter.shape[1], ...common }, weights("kernel"));
+  }
+  const isDepthwise = node.op === "depthwiseConv2d";
+  // tfjs-layers ignores the dilation of depthwise layers, and has no groups.
+  if (isDepthwise ? node.dilations.some((rate) => rate !== 1) : node.groups !== 1) {
+    throw unsupported(node, isDepthwise ? "is depthwise and dilated" : `has ${node.groups} groups`);
+  }
+  const [height, width, , outer] = filter.shape;
+  const { padding, padded } = padWindows(node, [height!, width!], x, writer);
+  const config = {
+    kernel_size: [height, width],
+    strides: node.strides,
+    dilation_rate: node.dilations,
+    padding,
+    ...CHANNELS_LAST,
+    ...common,
+  };
+  return isDepthwise
+    ? writer.addLayer(
+        "DepthwiseConv2D",
+        node.name,
+        [padded],
+        { ...config, depth_multiplier: outer },
+        weights("depthwise_kernel"),
+      )
+    : writer.addLayer("Conv2D", node.name, [padded], { ...config, filters: outer }, weights("kernel"));
+}
+
+function writeBatchNorm(node: BatchNormNode, writer: LayersWriter): string {
+  const names = ["gamma", "beta", "moving_mean", "moving_variance"];
+  const weights = Object.fromEntries(
+    names.map((name, index): [string, Constant] => [name, writer.constant(node.inputs[index + 1]!)!]),
+  );
+  const config = { axis: -1, momentum: 0.99, epsilon: node.epsilon, scale: true, center: true };
+  return writer.addLayer(
+    "BatchNormalization",
+    node.name,
+    [writer.layerOf(node.inputs[0]!, node)],
+    config,
+    weights,
+  );
+}
+
+/** With one factor or addend a channel it is a BatchNormalization of mean 0 and variance 1. */
+function writeBinary(node: BinaryNode, writer: LayersWriter): string {
+  const constant = node.inputs.findIndex((input) => writer.constant(input) !== undefined);
+  if (constant < 0) {
+    const inputs = node.inputs.map((input) => writer.layerOf(input, node));
+    return writer.addLayer(node.op === "add" ? "Add" : "Multiply", node.name, inputs, {});
+  }
+  const x = node.inputs[1 - constant]!;
+  const { shape, data } = writer.constant(node.inputs[constant]!)!;
+  const channels = writer.shapeOf(x).at(-1)!;
+  const isPerChannel = shape.slice(0, -1).every((size) => size === 1) && [1, channels].includes(data.length);
+  if (!isPerChannel) throw unsupported(node, `has a constant of shape [${shape}], not one value a channel`);
+  const filled = (value: number): Constant => ({
+    shape: [channels],
+    data: new Float32Array(channels).fill(value),
+  });
+  const values = {
+    shape: [channels],
+    data: Float32Array.from(filled(0).data, (_, i) => data[i % data.length]!),
+  };
+  return writer.addLayer(
+    "BatchNormalization",
+    node.name,
+    [writer.layerOf(x, node)],
+    { axis: -1, momentum: 0.99, epsilon: 0, scale: true, center: true },
+    {
+      gamma: node.op === "multiply" ? values : filled(1),
+      beta: node.op === "add" ? values : filled(0),
+      moving_mean: filled(0),
+      moving_variance: filled(1),
+    },
+  );
+}
+
+function writePool(node: PoolNode, writer: LayersWriter): string {
+  if (node.dilations.some((rate) => rate !== 1)) throw unsupported(node, "is a dilated pooling");
+  const same = isSame(node, node.kernel, writer);
+  const padsNothing = Object.values(node.padding).every((size) => size === 0);
+  const x = writer.layerOf(node.inputs[0]!, node);
+  const isAverage = node.op === "averagePool";
+  const isNeutral = isAverage && node.countPadding;
+  if (!padsNothing && !isNeutral && !same) {
+    throw unsupported(node, "pools with a padding that is neither none nor TensorFlow's same");
+  }
+  const padded = padsNothing || !isNeutral ? x : zeroPad(node, x, node.padding, writer);
+  return writer.addLayer(isAverage ? "AveragePooling2D" : "MaxPooling2D", node.name, [padded], {
+    pool_size: node.kernel,
+    strides: node.strides,
+    padding: !padsNothing && !isNeutral ? "same" : "valid",
+    ...CHANNELS_LAST,
+  });
+}
+
+type Windows = Extract<Node, { strides: [number, number] }>;
+
+/** "same" where it is that, else zeros around the image and "valid". */
+function padWindows(
+  node: Windows,
+  kernel: readonly [number, number],
+  x: string,
+  writer: LayersWriter,
+): { padding: "same" | "valid"; padded: string } {
+  if (Object.values(node.padding).every((size) => size === 0)) return { padding: "valid", padded: x };
+  if (isSame(node, kernel, writer)) return { padding: "same", padded: x };
+  return { padding: "valid", padded: zeroPad(node, x, node.padding, writer) };
+}
+
+function isSame(node: Windows, kernel: readonly [number, number], writer: LayersWriter): boolean {
+  const size = writer.shapeOf(node.inputs[0]!);
+  const wanted = samePadding(size, kernel, node.strides, node.dilations);
+  return (Object.keys(wanted) as (keyof Padding)[]).every((side) => wanted[side] === node.padding[side]);
+}
+
+function writeActivation(node: Node, activation: Activation, x: string, writer: LayersWriter): string {
+  const name = node.op === "activation" ? node.name : `${node.name}_${activation.kind}`;
+  switch (activation.kind) {
+    case "relu":
+    case "sigmoid":
+    case "tanh":
+      return writer.addLayer("Activation", name, [x], { activation: activation.kind });
+    case "clip":
+      if (activation.min !== 0) throw unsupported(node, `clips to [${activation.min}, ${activation.max}]`);
+      return writer.addLayer("ReLU", name, [x], {
+        max_value: Number.isFinite(activation.max) ? activation.max : null,
+      });
+    case "leakyRelu":
+      return writer.addLayer("LeakyReLU", name, [x], { alpha: activation.alpha });
+    case "hardSigmoid":
+      if (Math.abs(activation.alpha - 0.2) > 1e-6 || activation.beta !== 0.5) {
+        throw unsupported(node, "is a hard sigmoid with another slope than Keras's 0.2");
+      }
+      return writer.addLayer("Activation", name, [x], { activation: "hard_sigmoid" });
+    case "hardSwish":
+      throw unsupported(node, "is a hard swish, which tfjs-layers does not have");
+  }
+}

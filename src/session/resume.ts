@@ -1,0 +1,47 @@
+/** The checkpoint of a run: where one is wanted, opened under the run's identity. */
+import { type Checkpoint, openCheckpoint } from "../checkpoint/checkpoint.ts";
+import { identifyRun } from "../checkpoint/fingerprint.ts";
+import type { CheckpointStore } from "../checkpoint/store.ts";
+import type { Images } from "../images.ts";
+import type { Graph } from "../ir/graph.ts";
+import type { Binary } from "../kernels/binary.ts";
+import {
+  plainSettings as plainReconstruction,
+  type ReconstructionOptions,
+  resolveReconstruction,
+} from "../quantization/options.ts";
+import { usefulMembers } from "../quantization/sequence.ts";
+import {
+  plainSettings as plainSynthesis,
+  resolveSynthesis,
+  type SynthesisOptions,
+} from "../synthesis/options.ts";
+
+/** Who runs: what of it decides the bits. */
+export interface Runner {
+  workers: number;
+  binary: Binary;
+}
+
+/** What is run: images that are synthesized or given, a model that is reconstructed on them, or both. */
+export interface Run {
+  synthesis?: SynthesisOptions | undefined;
+  reconstruction?: ReconstructionOptions | undefined;
+  data?: Images | undefined;
+}
+
+/** Images do not depend on the number of workers: another one may go on with them alone. */
+export async function resume(
+  store: CheckpointStore | undefined,
+  graph: Graph,
+  run: Run,
+  { workers, binary }: Runner,
+): Promise<Checkpoint | undefined> {
+  if (!store) return undefined;
+  const synthesis = run.synthesis && plainSynthesis(resolveSynthesis(run.synthesis));
+  const reconstruction = run.reconstruction && plainReconstruction(resolveReconstruction(run.reconstruction));
+  const images = run.data?.shape[0] ?? synthesis?.images ?? 1;
+  const members = reconstruction ? usefulMembers(workers, images, reconstruction.batchSize) : 1;
+  const settings = { synthesis, reconstruction, data: run.data, binary, workers: members };
+  return openCheckpoint(store, await identifyRun(graph, settings));
+}
