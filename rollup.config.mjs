@@ -8,6 +8,7 @@ import commonjs from "@rollup/plugin-commonjs";
 import { nodeResolve } from "@rollup/plugin-node-resolve";
 import { importMetaAssets } from "@web/rollup-plugin-import-meta-assets";
 import esbuild from "rollup-plugin-esbuild";
+import { chunkOf } from "./rollup/chunks.mjs";
 import { declarations } from "./rollup/declarations.mjs";
 import { hiddenNodeImports, literalFileUrls, noLeftovers } from "./rollup/files.mjs";
 import { licenses } from "./rollup/licenses.mjs";
@@ -29,6 +30,7 @@ export default {
     dir: "dist",
     format: "es",
     chunkFileNames: "[name].js",
+    manualChunks: chunkOf,
     assetFileNames: "assets/[name][extname]",
   },
   external: [/^node:/],

@@ -1,5 +1,5 @@
 /** What the benchmark asks of the runtime that it is in; `environments/` has one of these for each. */
-import type { CaseData, CaseResult } from "./iterationCase.ts";
+import type { CaseData, CaseResult } from "./iterationResult.ts";
 
 export interface Environment {
   /** "Node 20.20.2" */

@@ -1,43 +1,15 @@
 /** One case of whole iterations, measured inside a worker: a fresh heap that only this case has grown. */
 import type { Images } from "../src/images.ts";
 import type { Graph } from "../src/ir/graph.ts";
-import { type Binary, heapBytes, initializeKernels } from "../src/kernels/heap.ts";
+import { heapBytes, initializeKernels } from "../src/kernels/heap.ts";
 import { type KernelTime, startProfile } from "../src/kernels/profile.ts";
 import { reconstruct } from "../src/quantization/reconstruct.ts";
 import { loadModel } from "../src/session/load.ts";
 import { synthesize } from "../src/synthesis/distill.ts";
 import { randomTensor, valuesOf } from "./data.ts";
 import type { Environment } from "./environment.ts";
+import type { CaseData, CaseName, CaseResult, Part } from "./iterationResult.ts";
 import { mobileNetV1 } from "./networks.ts";
-
-export type CaseName = "distill-resnet20" | "distill-mobilenet" | "reconstruct-resnet20";
-
-/** What a worker is started with. */
-export interface CaseData {
-  name: CaseName;
-  binary: Binary;
-  /** URL of a model file. */
-  model: string | undefined;
-}
-
-export interface Part {
-  name: string;
-  milliseconds: number;
-}
-
-/** Times of one iteration: `ours`, `theirs` and `rest` add up to `total`, as `blocks` do where there are any. */
-export interface CaseResult {
-  total: number;
-  /** Our kernels, the longest first; the number of calls is part of the name. */
-  ours: Part[];
-  /** tfjs's kernels. */
-  theirs: Part[];
-  /** JavaScript: the tape, allocation, our own code around the kernels. */
-  rest: number;
-  blocks: Part[];
-  /** Bytes of the whole heap at the end: it never shrinks. */
-  heap: number;
-}
 
 /**
  * The first iterations run while V8 still compiles; the heap has its size after one. A block's iterations take a few

@@ -1,6 +1,7 @@
 /** Whole iterations of the method, each case in a worker with a heap of its own, with a breakdown that adds up. */
 import type { Row, Settings, Table } from "./harness.ts";
-import { type CaseName, type CaseResult, type Part, timeOf } from "./iterationCase.ts";
+import { timeOf } from "./iterationCase.ts";
+import type { CaseName, CaseResult, Part } from "./iterationResult.ts";
 
 /** As seen from the bundle in build/bench/. */
 const RESNET20 = new URL("../../../shared/zoo/cifar10-resnet20.onnx", import.meta.url);

@@ -11,12 +11,12 @@ import { parseAst } from "rollup/parseAst";
 const UNPACKED_LIMIT = 3_000_000;
 const DOWNLOAD_LIMIT = 400_000;
 
-/** Files that a module names: what it imports, and `new URL("./file", import.meta.url)`. */
+/** Files that a module needs: what it imports at once, and `new URL("./file", import.meta.url)`. */
 function referencesOf(file) {
   const references = [];
   const visit = (node) => {
     if (!node || typeof node !== "object") return;
-    if (/^(Import|Export)/.test(node.type) && node.source) references.push(node.source.value);
+    if (/^(Import|Export)\w*Declaration$/.test(node.type) && node.source) references.push(node.source.value);
     if (node.type === "NewExpression" && node.callee.name === "URL") references.push(node.arguments[0].value);
     for (const child of Object.values(node)) visit(child);
   };

@@ -6,7 +6,8 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { parentPort, Worker, workerData } from "node:worker_threads";
 import type { Environment } from "../environment.ts";
-import { type CaseData, measureCase } from "../iterationCase.ts";
+import { measureCase } from "../iterationCase.ts";
+import type { CaseData } from "../iterationResult.ts";
 
 declare const Deno: { version: { deno: string } };
 

@@ -1,6 +1,7 @@
 /** A page that is cross-origin isolated: its clock then has a grain of 5 µs. */
 import type { Environment } from "../environment.ts";
-import { type CaseData, type CaseResult, measureCase } from "../iterationCase.ts";
+import { measureCase } from "../iterationCase.ts";
+import type { CaseData, CaseResult } from "../iterationResult.ts";
 
 /** jax-js runs on one thread only where there is no Worker: it is taken away before. */
 const { Worker } = globalThis;

@@ -1,7 +1,7 @@
 /** Tables of ops for `run`: what each node of a Graph computes on tensors. */
 import { type Tensor, tensor1d } from "@tensorflow/tfjs-core";
 import { GenieError } from "../errors.ts";
-import type { Activation, BatchNormNode } from "../ir/graph.ts";
+import type { Activation, BatchNormNode, NodeOf, OpName } from "../ir/graph.ts";
 import { quantRange } from "../ir/graph.ts";
 import { conv2d } from "../kernels/conv2d.ts";
 import { depthwiseConv2d } from "../kernels/depthwise.ts";
@@ -13,7 +13,9 @@ import { matMul } from "../kernels/matmul.ts";
 import { scaleShift } from "../kernels/normalize.ts";
 import { averagePool2d, globalAveragePool, maxPool2d } from "../kernels/pool.ts";
 import { upsampleNearest } from "../kernels/spatial.ts";
-import type { Ops } from "./run.ts";
+
+/** What each op computes: a new tensor from the node's attributes and its input tensors. */
+export type Ops = { [Op in OpName]: (node: NodeOf<Op>, inputs: Tensor[]) => Tensor };
 
 /** Inference: filters are frozen, BatchNorm normalizes with its running statistics. */
 export const inferenceOps: Ops = createOps({ frozenFilter: true });

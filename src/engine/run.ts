@@ -3,10 +3,7 @@ import type { Tensor } from "@tensorflow/tfjs-core";
 import { GenieError } from "../errors.ts";
 import type { Graph, Node, NodeOf, OpName } from "../ir/graph.ts";
 import { lastReaders } from "../ir/rewrite.ts";
-import { inferenceOps } from "./ops.ts";
-
-/** What each op computes: a new tensor from the node's attributes and its input tensors. */
-export type Ops = { [Op in OpName]: (node: NodeOf<Op>, inputs: Tensor[]) => Tensor };
+import { inferenceOps, type Ops } from "./ops.ts";
 
 /** Replaces a named value as soon as it exists: a quantizer returns a new tensor, an observer the same one. */
 export type Tap = (value: Tensor) => Tensor;

@@ -1,10 +1,7 @@
 /** From a model file to a validated Graph: the format is told by the first bytes. */
 import { GenieError } from "../errors.ts";
-import { importHdf5 } from "../formats/keras/hdf5.ts";
-import { importKerasArchive } from "../formats/keras/kerasArchive.ts";
 import { holdsMagic } from "../formats/magic.ts";
-import { importOnnx } from "../formats/onnx/import.ts";
-import { importTfjsLayers, type ShardReader } from "../formats/tfjs/importTfjsLayers.ts";
+import type { ShardReader } from "../formats/tfjs/importTfjsLayers.ts";
 import { fuseActivations } from "../ir/fuse.ts";
 import type { Graph } from "../ir/graph.ts";
 import { validate } from "../ir/validate.ts";
@@ -34,15 +31,25 @@ export async function loadModel(source: Uint8Array | URL, options: LoadOptions =
   return fuseActivations(graph);
 }
 
-function importModel(
+/** Readers load when a file of their format is met. */
+async function importModel(
   bytes: Uint8Array,
-  options: LoadOptions & { readShard: ShardReader },
-): Graph | Promise<Graph> {
-  const { inputShape, readShard } = options;
-  if (holdsMagic(bytes, HDF5)) return importHdf5(bytes, { inputShape });
-  if (holdsMagic(bytes, ZIP)) return importKerasArchive(bytes, { inputShape });
+  { inputShape, readShard }: LoadOptions & { readShard: ShardReader },
+): Promise<Graph> {
+  if (holdsMagic(bytes, HDF5)) {
+    const { importHdf5 } = await import("../formats/keras/hdf5.ts");
+    return importHdf5(bytes, { inputShape });
+  }
+  if (holdsMagic(bytes, ZIP)) {
+    const { importKerasArchive } = await import("../formats/keras/kerasArchive.ts");
+    return importKerasArchive(bytes, { inputShape });
+  }
   // A protobuf message cannot begin with a brace: it would be a field of an unknown wire type.
-  if (firstVisible(bytes) === "{") return importTfjsLayers(bytes, readShard, { inputShape });
+  if (firstVisible(bytes) === "{") {
+    const { importTfjsLayers } = await import("../formats/tfjs/importTfjsLayers.ts");
+    return importTfjsLayers(bytes, readShard, { inputShape });
+  }
+  const { importOnnx } = await import("../formats/onnx/import.ts");
   return importOnnx(bytes, inputShape ? { inputShape } : {});
 }
 

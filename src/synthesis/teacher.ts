@@ -1,8 +1,8 @@
 /** The frozen teacher: a float model run for the statistics of its BatchNorm inputs, with swing convolution. */
 import { keep, type Tensor, tensor1d } from "@tensorflow/tfjs-core";
 import { disposeAll, uploadConstants } from "../engine/feeds.ts";
-import { inferenceAffine, inferenceOps } from "../engine/ops.ts";
-import { type Ops, run } from "../engine/run.ts";
+import { inferenceAffine, inferenceOps, type Ops } from "../engine/ops.ts";
+import { run } from "../engine/run.ts";
 import { affineStart } from "../ir/affine.ts";
 import { requireBatchNorms, upToLastBatchNorm } from "../ir/batchNorms.ts";
 import type { Graph } from "../ir/graph.ts";

@@ -12,6 +12,7 @@ import { VERSION } from "../../version.ts";
 import { writeNode } from "./exportNodes.ts";
 import { GraphWriter, type Layout, NCHW } from "./graphWriter.ts";
 import { TensorProto_DataType as DataType, ModelProtoSchema, type ValueInfoProtoSchema } from "./onnx_pb.ts";
+import type { ActivationStorage } from "./storage.ts";
 
 /** The first with INT4 and UINT4, and the IR version that came with it. */
 const OPSET = 21n;
@@ -19,13 +20,6 @@ const IR_VERSION = 10n;
 
 /** The name of the batch dimension in the file. */
 const BATCH_NAME = "batch";
-
-/**
- * The type of activations of up to 8 bits. "byte" is INT8 or UINT8, "narrowest" INT4 or UINT4 up to 4 bits: the
- * standard has them, but onnxruntime (1.30) fuses their QuantizeLinear into 8-bit convolutions and then either
- * computes something else or refuses the model, unless its graph optimizations are turned down to "basic".
- */
-export type ActivationStorage = "byte" | "narrowest";
 
 export interface ExportOptions {
   /**

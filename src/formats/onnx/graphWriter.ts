@@ -7,10 +7,10 @@
  * the file: it only changes what the same tensor is called. All other values are always literal.
  */
 import type { Activation, Graph, Node, QuantizedTensor } from "../../ir/graph.ts";
-import type { ActivationStorage } from "./export.ts";
 import { type Attribute, FileBuilder } from "./fileBuilder.ts";
 import { permute } from "./permute.ts";
 import { addDequantizedWeights } from "./quantizeLinear.ts";
+import type { ActivationStorage } from "./storage.ts";
 
 export type Layout = "nchw" | "literal";
 

@@ -1,8 +1,8 @@
 /** How a QuantParams is said in ONNX: the integer type, its QuantizeLinear and DequantizeLinear nodes. */
 import { GenieError } from "../../errors.ts";
 import { type QuantParams, quantRange } from "../../ir/graph.ts";
-import type { ActivationStorage } from "./export.ts";
 import type { Attribute, FileBuilder, IntegerType } from "./fileBuilder.ts";
+import type { ActivationStorage } from "./storage.ts";
 
 const RANGES: Record<IntegerType, readonly [least: number, most: number]> = {
   INT4: [-8, 7],

@@ -3,7 +3,7 @@
  * sums keep, and products and quotients with known numbers too.
  */
 import { TensorProto_DataType as DataType } from "../onnx_pb.ts";
-import type { FoldContext, Folder } from "./folding.ts";
+import type { FoldContext, Folder } from "./folder.ts";
 import { broadcastShape, broadcastTo, withBatch } from "./foldMovement.ts";
 import { isFloat, type OnnxTensor } from "./tensors.ts";
 

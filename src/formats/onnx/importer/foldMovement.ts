@@ -1,7 +1,7 @@
 /** Folding of operators that create, move and repeat elements. The batch size travels along. */
 import { TensorProto_DataType as DataType } from "../onnx_pb.ts";
 import { checkInference } from "./dropout.ts";
-import type { FoldContext, Folder } from "./folding.ts";
+import type { FoldContext, Folder } from "./folder.ts";
 import { targetShape } from "./reshapeTarget.ts";
 import { sliceRanges } from "./sliceRanges.ts";
 import { splitSizes } from "./splitSizes.ts";

@@ -1,7 +1,7 @@
 /** Folding of QuantizeLinear and DequantizeLinear on weights. */
 import { quantRange } from "../../../ir/graph.ts";
 import { TensorProto_DataType as DataType } from "../onnx_pb.ts";
-import type { FoldContext, Folder } from "./folding.ts";
+import type { FoldContext, Folder } from "./folder.ts";
 import type { Operation } from "./operation.ts";
 import { elementCount, type OnnxTensor, typeName } from "./tensors.ts";
 

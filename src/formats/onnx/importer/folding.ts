@@ -3,8 +3,8 @@
  * stored in another form than they are used in.
  */
 import { GenieError } from "../../../errors.ts";
-import type { TensorProto_DataType as DataType } from "../onnx_pb.ts";
 import { arithmetic } from "./foldArithmetic.ts";
+import type { Folder } from "./folder.ts";
 import { movement } from "./foldMovement.ts";
 import { quantization } from "./foldQuantization.ts";
 import type { Operation } from "./operation.ts";
@@ -37,15 +37,6 @@ const REQUIRED_INPUTS: Readonly<Record<string, number>> = {
   DequantizeLinear: 2,
   QuantizeLinear: 2,
 };
-
-export interface FoldContext {
-  operation: Operation;
-  /** A tensor of zeros. @throws GenieError `invalid-model` if the model has computed too much already. */
-  create(dataType: DataType, shape: number[]): OnnxTensor & { data: Float32Array | Float64Array };
-}
-
-/** Computes a node's outputs from its constant inputs; an input that is not given is undefined. */
-export type Folder = (inputs: (OnnxTensor | undefined)[], context: FoldContext) => OnnxTensor[];
 
 export const folders: Readonly<Record<string, Folder>> = { ...arithmetic, ...movement, ...quantization };
 
