@@ -1,6 +1,7 @@
 /** Between plain data and tensors: constants, batches of images, and running a graph over all of them. */
 import { type Tensor, tensor, tidy } from "@tensorflow/tfjs-core";
-import { type Images, slice } from "../images.ts";
+import { GenieError } from "../errors.ts";
+import { countOf, type Images, slice, type Values } from "../images.ts";
 import type { Graph } from "../ir/graph.ts";
 import { emptyTensor, view } from "../kernels/heap.ts";
 import { type RunOptions, run } from "./run.ts";
@@ -54,45 +55,61 @@ export interface SlabOptions extends RunOptions {
   afterBatch?: (done: number) => Promise<void>;
 }
 
+/** Images `start` … `end − 1` of the graph's inputs, as tensors by their names. */
+export function slabs(graph: Graph, values: Values, start: number, end: number): Map<string, Tensor> {
+  return new Map(graph.inputs.map(({ name }) => [name, slab(valueOf(values, name), start, end)]));
+}
+
+/** @throws GenieError `invalid-data` where it is not among them. */
+export function valueOf(values: Values, name: string): Images {
+  const value = values.get(name);
+  if (!value) throw new GenieError("invalid-data", `nothing was given for the input "${name}"`);
+  return value;
+}
+
 /**
  * Runs the graph on all images, `batchSize` at a time.
  *
  * @param constants A tensor for each constant of the graph.
- * @param visit Gets the first output for the images from `start` on, which is gone afterwards.
+ * @param values Its inputs.
+ * @param visit Gets the outputs for the images from `start` on, which are gone afterwards.
  */
 export async function visitAll(
   graph: Graph,
   constants: ReadonlyMap<string, Tensor>,
-  images: Images,
-  visit: (output: Tensor, start: number) => void,
+  values: Values,
+  visit: (outputs: ReadonlyMap<string, Tensor>, start: number) => void,
   { batchSize = 64, afterBatch = async () => {}, ...options }: SlabOptions = {},
 ): Promise<void> {
-  const count = images.shape[0]!;
+  const count = countOf(values);
   for (let start = 0; start < count; start += batchSize) {
     const end = Math.min(start + batchSize, count);
     tidy(() => {
-      const feeds = new Map([...constants, [graph.inputs[0]!.name, slab(images, start, end)]]);
-      visit(run(graph, feeds, options).get(graph.outputs[0]!)!, start);
+      const feeds = new Map([...constants, ...slabs(graph, values, start, end)]);
+      visit(run(graph, feeds, options), start);
     });
     await afterBatch(end);
   }
 }
 
-/** The graph's first output for all images (see `visitAll`). */
+/** The graph's outputs for all images (see `visitAll`). */
 export async function runAll(
   graph: Graph,
   constants: ReadonlyMap<string, Tensor>,
-  images: Images,
+  values: Values,
   options: SlabOptions = {},
-): Promise<Images> {
-  const count = images.shape[0]!;
-  let out: Images | undefined;
-  const collect = (output: Tensor, start: number): void => {
-    const [size, ...rest] = output.shape;
-    const stride = output.size / size!;
-    out ??= { shape: [count, ...rest], data: new Float32Array(count * stride) };
-    out.data.set(view(output), start * stride);
+): Promise<Map<string, Images>> {
+  const count = countOf(values);
+  const out = new Map<string, Images>();
+  const collect = (outputs: ReadonlyMap<string, Tensor>, start: number): void => {
+    for (const [name, output] of outputs) {
+      const [size, ...rest] = output.shape;
+      const stride = output.size / size!;
+      const all = out.get(name) ?? { shape: [count, ...rest], data: new Float32Array(count * stride) };
+      all.data.set(view(output), start * stride);
+      out.set(name, all);
+    }
   };
-  await visitAll(graph, constants, images, collect, options);
-  return out ?? { shape: [0], data: new Float32Array(0) };
+  await visitAll(graph, constants, values, collect, options);
+  return out;
 }

@@ -1,7 +1,7 @@
 /** Cutting a network into the units that are reconstructed one after another (genie.md, "Blocks"). */
-import { type Segment, segments } from "./cuts.ts";
+import { type Segment, shortSegments } from "./cuts.ts";
 import type { Graph, Node } from "./graph.ts";
-import { isLayer, subgraph } from "./rewrite.ts";
+import { borders, isLayer, subgraph } from "./rewrite.ts";
 import { inferShapes } from "./shapes.ts";
 
 /** One unit of reconstruction: a residual block, or a single layer with what belongs to it. */
@@ -10,10 +10,10 @@ export interface Block {
   name: string;
   /** Names of its nodes, in topological order. */
   nodes: string[];
-  /** The value it reads: the block before's `output`, or the graph's first input. */
-  input: string;
-  /** The value it gives: the next block's `input`, or the graph's (last) output. */
-  output: string;
+  /** The values it reads: inputs of the graph, and what blocks before it give. */
+  inputs: string[];
+  /** The values it gives: what blocks behind it read, and outputs of the graph. */
+  outputs: string[];
   /** Names of its nodes with weights, in topological order. */
   layers: string[];
 }
@@ -26,14 +26,13 @@ interface Unit {
   core: Node[];
   /** Element-wise nodes behind the core. */
   suffix: Node[];
-  /** The cut value that it gives; absent where the network ends in several values. */
+  /** The value that the network narrows to behind it; absent where none goes on, or several end. */
   output: string | undefined;
 }
 
 /**
  * The blocks of a network whose BatchNorms are folded and activations fused, in order: every node is in exactly
- * one, each reads what the one before gives. Between two consecutive cuts (places where a single value is
- * alive) lies
+ * one. Between two consecutive cuts (places where a single value is alive, beside those that are carried past) lies
  *
  * - a fork and join with at least one layer (residual, inception, squeeze-excite, dense block): one unit;
  * - a layer: a unit of its own, except that an inverted residual without a skip is one unit like those with a
@@ -41,34 +40,26 @@ interface Unit {
  * - something element-wise: goes with the unit before it, unless other nodes came between;
  * - other nodes without weights: go with the unit behind them, at the end of the network with the last.
  *
- * What cannot be cut, such as everything between the first of several outputs and the end, is one unit.
+ * A chain of blocks each reads what the one before gives. Where values are carried past (the skips of a U-Net, a
+ * second input, the trunk of several heads), a block reads and gives several.
  */
 export function findBlocks(graph: Graph): Block[] {
-  const units = mergeInvertedResiduals(graph, gather(segments(graph)));
+  const units = mergeInvertedResiduals(graph, gather(shortSegments(graph)));
   const layers = graph.nodes.filter(isLayer).map((node) => node.name);
-  let input = graph.inputs[0]?.name ?? "";
-  return units.map((unit, index) => {
+  return units.map((unit) => {
     const nodes = nodesOf(unit);
     const own = nodes.filter(isLayer).map((node) => node.name);
-    const written = nodes.map((node) => node.output);
-    const end =
-      index === units.length - 1 ? graph.outputs.findLast((name) => written.includes(name)) : unit.output;
-    const block: Block = {
+    const names = nodes.map((node) => node.name);
+    return {
       name: blockName(own, layers) ?? nodes[0]!.name,
-      nodes: nodes.map((node) => node.name),
-      input,
-      output: end ?? written.at(-1)!,
+      nodes: names,
+      ...borders(graph, names),
       layers: own,
     };
-    input = block.output;
-    return block;
   });
 }
 
-/**
- * The block as a graph of its own. A block that could not be cut to one input and one output has all of them
- * here.
- */
+/** The block as a graph of its own. */
 export function blockGraph(graph: Graph, block: Block): Graph {
   return subgraph(graph, block.name, block.nodes, inferShapes(graph));
 }
@@ -113,8 +104,13 @@ function mergeInvertedResiduals(graph: Graph, units: Unit[]): Unit[] {
 /** How many of the units make up an inverted residual; 1 if they are none. */
 function invertedResidualLength(graph: Graph, units: Unit[]): number {
   let next = 0;
+  /** Whether the next unit goes on with what the one before it gives. */
+  const follows = (): boolean => {
+    const before = units[next - 1]?.output;
+    return next === 0 || (before !== undefined && nodesOf(units[next]!)[0]!.inputs.includes(before));
+  };
   const take = (matches: (unit: Unit) => boolean) => {
-    const found = units[next] !== undefined && matches(units[next]!);
+    const found = units[next] !== undefined && follows() && matches(units[next]!);
     if (found) next++;
     return found;
   };

@@ -65,6 +65,23 @@ export function removeDead(graph: Graph): Graph {
   };
 }
 
+/** What the named nodes read from outside, and what they write that somebody outside (or the model's user) reads. */
+export function borders(graph: Graph, nodeNames: Iterable<string>): { inputs: string[]; outputs: string[] } {
+  const members = new Set(nodeNames);
+  const written = new Set<string>();
+  const read = new Set<string>();
+  const readOutside = new Set(graph.outputs);
+  for (const node of graph.nodes) {
+    const isMember = members.has(node.name);
+    if (isMember) written.add(node.output);
+    for (const input of node.inputs) (isMember ? read : readOutside).add(input);
+  }
+  return {
+    inputs: [...read].filter((value) => !written.has(value) && !graph.constants.has(value)),
+    outputs: [...written].filter((value) => readOutside.has(value)),
+  };
+}
+
 /**
  * The named nodes as a graph of their own. Its inputs are the values they read from outside, its outputs the
  * values that they write and that somebody outside (or the model's user) reads, both in order of the nodes.
@@ -79,17 +96,12 @@ export function subgraph(
 ): Graph {
   const members = new Set(nodeNames);
   const nodes = graph.nodes.filter((node) => members.has(node.name));
-  const written = new Set(nodes.map((node) => node.output));
   const read = new Set(nodes.flatMap((node) => node.inputs));
-  const readOutside = new Set(graph.outputs);
-  for (const node of graph.nodes) {
-    if (!members.has(node.name)) for (const input of node.inputs) readOutside.add(input);
-  }
-  const inputs = [...read].filter((value) => !written.has(value) && !graph.constants.has(value));
+  const { inputs, outputs } = borders(graph, members);
   return {
     name,
     inputs: inputs.map((value) => ({ name: value, shape: shapes.get(value)! })),
-    outputs: [...written].filter((value) => readOutside.has(value)),
+    outputs,
     nodes,
     constants: new Map([...graph.constants].filter(([constant]) => read.has(constant))),
   };

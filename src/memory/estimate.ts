@@ -239,7 +239,9 @@ export function reconstructionArrayBytes(graph: Graph, images: number): number {
   const own = folded.inputs.reduce((sum, { name }) => sum + sizes.get(name)!, 0);
   const widest = Math.max(
     0,
-    ...findBlocks(folded).map(({ input, output }) => (sizes.get(input) ?? 0) + (sizes.get(output) ?? 0)),
+    ...findBlocks(folded).map(({ inputs, outputs }) =>
+      [...inputs, ...outputs].reduce((sum, name) => sum + (sizes.get(name) ?? 0), 0),
+    ),
   );
   // The images once with the caller and once with the members.
   return images * (2 * own + 2 * widest);

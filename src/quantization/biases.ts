@@ -2,7 +2,7 @@
 import { ones, type Tensor, tensor, tensor1d } from "@tensorflow/tfjs-core";
 import type { Collective } from "../engine/collective.ts";
 import { disposeAll, download, uploadConstants, visitAll } from "../engine/feeds.ts";
-import type { Images } from "../images.ts";
+import { countOf, type Images, type Values } from "../images.ts";
 import type { Activation, Constant, Graph, LayerNode } from "../ir/graph.ts";
 import { toFakeQuantized } from "../ir/quantized.ts";
 import { isLayer, removeDead } from "../ir/rewrite.ts";
@@ -34,14 +34,14 @@ const LEAST_SLOPE = 1 / 16;
  * of it through). A bias has no bits to spare: integer runtimes keep it in 32.
  *
  * @param graph The block in the float model.
- * @param x Its input there, and quantizedX in the model quantized so far: this member's images.
+ * @param x Its inputs there, and quantizedX in the model quantized so far: this member's images.
  * @returns By the name of the bias.
  */
 export async function correctBiases(
   graph: Graph,
   { weights, activations }: Omit<BlockQuantization, "biases">,
-  x: Images,
-  quantizedX: Images,
+  x: Values,
+  quantizedX: Values,
   slabs: Slabs,
   collective: Collective,
 ): Promise<[string, Constant][]> {
@@ -69,7 +69,7 @@ export function samplesOf(channels: number): number {
 async function sampleBefore(
   graph: Graph,
   layer: LayerNode,
-  images: Images,
+  inputs: Values,
   { slabSize, afterSlab }: Slabs,
   { size }: Collective,
 ): Promise<Images> {
@@ -80,13 +80,14 @@ async function sampleBefore(
   });
   const part = removeDead({ ...graph, nodes, outputs: [layer.output] });
   const pieces: Images[] = [];
-  const pick = (output: Tensor): void => {
-    const ofAll = (samplesOf(output.shape.at(-1)!) * output.shape[0]!) / (images.shape[0]! * size);
+  const pick = (outputs: ReadonlyMap<string, Tensor>): void => {
+    const output = outputs.get(layer.output)!;
+    const ofAll = (samplesOf(output.shape.at(-1)!) * output.shape[0]!) / (countOf(inputs) * size);
     pieces.push(sampleRows(output, Math.ceil(ofAll)));
   };
   const constants = uploadConstants(part);
   try {
-    await visitAll(part, constants, images, pick, { batchSize: slabSize, afterBatch: afterSlab });
+    await visitAll(part, constants, inputs, pick, { batchSize: slabSize, afterBatch: afterSlab });
   } finally {
     disposeAll(constants.values());
   }

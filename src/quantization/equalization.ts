@@ -2,7 +2,7 @@
 import { type Tensor, tensor1d } from "@tensorflow/tfjs-core";
 import type { Collective } from "../engine/collective.ts";
 import { disposeAll, runAll, uploadConstants } from "../engine/feeds.ts";
-import type { Images } from "../images.ts";
+import { countOf, type Images, type Values } from "../images.ts";
 import type { BitAssignment } from "../ir/bits.ts";
 import type { Block } from "../ir/blocks.ts";
 import { equalize, lift, type RectifiedLink, rectifiedLinks } from "../ir/equalize.ts";
@@ -58,12 +58,12 @@ export function floatBlock(block: Block, { lifts }: Equalized): Block {
  * without, 71.5 in front of depthwise layers, 74.5 with both; g without the root 71.5. Between the 3×3 layers of
  * ResNet-20 it cost 1.2 points at W4A4, and in front of the 1×1 layers of a DS-CNN 9 points at W2A4.)
  *
- * @param images This member's.
+ * @param images This member's inputs of the network.
  */
 export async function equalizeActivations(
   folded: Graph,
   bits: BitAssignment,
-  images: Images,
+  images: Values,
   slabs: Slabs,
   collective: Collective,
 ): Promise<Equalized> {
@@ -100,11 +100,11 @@ export async function equalizeActivations(
 async function sampleValues(
   graph: Graph,
   names: readonly string[],
-  images: Images,
+  images: Values,
   { slabSize, afterSlab }: Slabs,
   members: number,
 ): Promise<Map<string, Images>> {
-  const perImage = Math.ceil(SAMPLES / (images.shape[0]! * members));
+  const perImage = Math.ceil(SAMPLES / (countOf(images) * members));
   const pieces = new Map(names.map((name): [string, Images[]] => [name, []]));
   const observe = (name: string) => (value: Tensor) => {
     pieces.get(name)!.push(sampleRows(value, perImage * value.shape[0]!));

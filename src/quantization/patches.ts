@@ -1,7 +1,7 @@
 /** What a layer's filter sees: windows of its input, at some of the positions where it is applied. */
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { disposeAll, uploadConstants, visitAll } from "../engine/feeds.ts";
-import type { Images } from "../images.ts";
+import type { Images, Values } from "../images.ts";
 import type { Graph, LayerNode } from "../ir/graph.ts";
 import { removeDead } from "../ir/rewrite.ts";
 import { view } from "../kernels/heap.ts";
@@ -16,7 +16,7 @@ export function windowSize(layer: LayerNode, filter: readonly number[]): number 
 /**
  * Windows of the layer's input, evenly over all images and positions.
  *
- * @param graph With the layer, to be run on `images`.
+ * @param graph With the layer, to be run on `inputs`.
  * @param wanted Windows of each image at most.
  * @returns [windows, kH·kW·C], in the order of the filter's first axes (dense: [images, I]); zeros where the filter
  *   reaches into the padding.
@@ -24,7 +24,7 @@ export function windowSize(layer: LayerNode, filter: readonly number[]): number 
 export async function samplePatches(
   graph: Graph,
   layer: LayerNode,
-  images: Images,
+  inputs: Values,
   wanted: number,
   { slabSize, afterSlab }: Slabs,
 ): Promise<Images> {
@@ -32,13 +32,13 @@ export async function samplePatches(
   const filter = graph.constants.get(layer.inputs[1]!)!.shape;
   const pieces: Images[] = [];
   const size = windowSize(layer, filter);
-  const pick = (value: Tensor): void => {
-    const data = patchesOf(value, layer, filter, wanted);
+  const pick = (values: ReadonlyMap<string, Tensor>): void => {
+    const data = patchesOf(values.get(layer.inputs[0]!)!, layer, filter, wanted);
     pieces.push({ shape: [data.length / size, size], data });
   };
   const constants = uploadConstants(part);
   try {
-    await visitAll(part, constants, images, pick, { batchSize: slabSize, afterBatch: afterSlab });
+    await visitAll(part, constants, inputs, pick, { batchSize: slabSize, afterBatch: afterSlab });
   } finally {
     disposeAll(constants.values());
   }

@@ -1,6 +1,6 @@
 /** A finished block: its integers, and what it gives with them. Plain data, which can be posted and kept. */
 import { disposeAll, runAll, uploadConstants } from "../engine/feeds.ts";
-import type { Images } from "../images.ts";
+import type { Values } from "../images.ts";
 import type { Constant, Graph, QuantizedGraph, QuantizedTensor, QuantParams } from "../ir/graph.ts";
 import { dequantize, toFakeQuantized } from "../ir/quantized.ts";
 
@@ -29,8 +29,8 @@ export function commit({ weights, activations, biases }: BlockQuantization, mode
   for (const [name, bias] of biases) model.graph.constants.set(name, bias);
 }
 
-/** The output of block `graph` for float inputs x [N, …], computed a slab of images at a time. */
-export async function floatForward(graph: Graph, x: Images, { slabSize, afterSlab }: Slabs): Promise<Images> {
+/** The outputs of block `graph` for its inputs x, computed a slab of images at a time. */
+export async function floatForward(graph: Graph, x: Values, { slabSize, afterSlab }: Slabs): Promise<Values> {
   const constants = uploadConstants(graph);
   try {
     return await runAll(graph, constants, x, { batchSize: slabSize, afterBatch: afterSlab });
@@ -43,9 +43,9 @@ export async function floatForward(graph: Graph, x: Images, { slabSize, afterSla
 export function quantizedForward(
   graph: Graph,
   { weights, activations, biases }: BlockQuantization,
-  x: Images,
+  x: Values,
   slabs: Slabs,
-): Promise<Images> {
+): Promise<Values> {
   const corrected = { ...graph, constants: new Map([...graph.constants, ...biases]) };
   const quantized = { graph: corrected, weights: new Map(weights), activations: new Map(activations) };
   return floatForward(toFakeQuantized(quantized), x, slabs);

@@ -1,7 +1,8 @@
 /** GENIE-M over a whole network: block after block, each trained to give the float model's output. */
 import { alone } from "../engine/collective.ts";
+import { valueOf } from "../engine/feeds.ts";
 import { GenieError } from "../errors.ts";
-import type { Images } from "../images.ts";
+import { countOf, type Images, inputValues } from "../images.ts";
 import { findBlocks } from "../ir/blocks.ts";
 import { foldBatchNorm } from "../ir/foldBatchNorm.ts";
 import type { Graph, QuantizedGraph } from "../ir/graph.ts";
@@ -101,23 +102,19 @@ export async function reconstruct(
   };
 }
 
+/** Each input has calibration values of its shape, as many of each. */
 function requireFitting(images: Images, graph: Graph): void {
-  const expected = graph.inputs[0]?.shape ?? [];
-  const fits =
-    images.shape.length === expected.length &&
-    expected.every((size, axis) => axis === 0 || images.shape[axis] === size);
-  if (graph.inputs.length !== 1 || graph.outputs.length !== 1) {
-    throw new GenieError(
-      "invalid-model",
-      `"${graph.name}" has ${graph.inputs.length} inputs and ${graph.outputs.length} outputs; ` +
-        "networks with one of each can be reconstructed",
-    );
-  }
-  if (!fits) {
+  const values = inputValues(graph.inputs, images);
+  const count = countOf(values);
+  if (count < 1) throw new GenieError("invalid-data", "there are no calibration images");
+  for (const { name, shape } of graph.inputs) {
+    const given = valueOf(values, name).shape;
+    const fits =
+      given.length === shape.length && shape.every((size, axis) => axis === 0 || given[axis] === size);
+    if (fits && given[0] === count) continue;
     throw new GenieError(
       "invalid-data",
-      `calibration images have shape [${images.shape}], but "${graph.name}" takes [${["N", ...expected.slice(1)]}]`,
+      `calibration images for "${name}" have shape [${given}], but "${graph.name}" takes [${[count, ...shape.slice(1)]}]`,
     );
   }
-  if (images.shape[0]! < 1) throw new GenieError("invalid-data", "there are no calibration images");
 }

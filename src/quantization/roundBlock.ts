@@ -2,7 +2,7 @@
 import { tensor } from "@tensorflow/tfjs-core";
 import type { Collective } from "../engine/collective.ts";
 import { download } from "../engine/feeds.ts";
-import type { Images } from "../images.ts";
+import { countOf, type Images, type Values } from "../images.ts";
 import type { Constant, LayerNode } from "../ir/graph.ts";
 import { toFakeQuantized } from "../ir/quantized.ts";
 import { isLayer } from "../ir/rewrite.ts";
@@ -44,14 +44,14 @@ export function feedbackPays({ graph }: Unit, iterations: number): boolean {
  * (`roundWithFeedback`), each layer behind those before it; grouped convolutions and the largest filters as the unit has
  * them. Undefined where that leaves nothing.
  *
- * @param x The block's input in the float model, and quantizedX in the model quantized so far: this member's images.
+ * @param x The block's inputs in the float model, and quantizedX in the model quantized so far: this member's images.
  * @param correctBias Whether biases make up for what the inputs have more or less on average: then only what is beside
  *   their means concerns the filters.
  */
 export async function roundBlock(
   unit: Unit,
-  x: Images,
-  quantizedX: Images,
+  x: Values,
+  quantizedX: Values,
   { correctBias }: Pick<ReconstructionSettings, "correctBias">,
   slabs: Slabs,
   collective: Collective,
@@ -67,7 +67,7 @@ export async function roundBlock(
     const quantized = toFakeQuantized({ graph, weights: rounded, activations: new Map(activations) });
     const reader = quantized.nodes.find((node) => node.name === layer.name) as LayerNode;
     const filter = graph.constants.get(name)!;
-    const wanted = Math.ceil(windowsOf(windowSize(layer, filter.shape)) / (x.shape[0]! * collective.size));
+    const wanted = Math.ceil(windowsOf(windowSize(layer, filter.shape)) / (countOf(x) * collective.size));
     const float = await samplePatches(graph, layer, x, wanted, slabs);
     const own = await samplePatches(quantized, reader, quantizedX, wanted, slabs);
     if (correctBias) {

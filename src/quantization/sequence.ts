@@ -1,6 +1,7 @@
 /** The blocks of a network one after the other, as one member of a data-parallel reconstruction sees them. */
 import { type Collective, shareStart } from "../engine/collective.ts";
-import type { Images } from "../images.ts";
+import { valueOf } from "../engine/feeds.ts";
+import { type Images, inputValues, type Values } from "../images.ts";
 import { assignBits } from "../ir/bits.ts";
 import { type Block, blockGraph } from "../ir/blocks.ts";
 import type { Graph } from "../ir/graph.ts";
@@ -45,8 +46,8 @@ export interface Plan {
 /** A block's integers and what they give. */
 interface Finished {
   quantization: BlockQuantization;
-  output: Images;
-  /** Mean error of the output over all members' images. */
+  outputs: Values;
+  /** Mean error of the outputs over all members' images. */
   loss: number;
 }
 
@@ -62,8 +63,8 @@ export interface SequenceHooks {
 /**
  * Quantizes block by block (GENIE-M; Jeon et al., CVPR 2023, section 4).
  *
- * Let x be a block's input in the float model, x_q its input in the model quantized so far and y its float
- * output for x: the block's step sizes and roundings are trained to give y from a random mix of x_q and x.
+ * Let x be a block's inputs in the float model, x_q its inputs in the model quantized so far and y its float
+ * outputs for x: the block's step sizes and roundings are trained to give y from a random mix of x_q and x.
  *
  * @param images This member's share of the calibration images (`shareOf`).
  * @param finished The first blocks' results, where an earlier run left off: taken as they are.
@@ -77,23 +78,25 @@ export async function reconstructBlocks(
 ): Promise<void> {
   const bits = assignBits(folded, settings);
   const slabs = { slabSize: settings.slabSize, afterSlab: breathe };
+  const given = inputValues(folded.inputs, images);
   const equalized = settings.equalize
-    ? await equalizeActivations(folded, bits, images, slabs, collective)
+    ? await equalizeActivations(folded, bits, given, slabs, collective)
     : unequalized(folded);
   const model = unquantized(equalized.lifted);
-  // The block's input in the float model, and in the model quantized so far.
-  let x = images;
-  let quantizedX = images;
+  const needed = neededBehind(blocks);
+  // What blocks read, in the float model and in the model quantized so far.
+  let x: Values = given;
+  let quantizedX: Values = given;
   for (const [index, block] of blocks.entries()) {
     const started = performance.now();
     const graph = blockGraph(model.graph, block);
     const y = await floatForward(blockGraph(equalized.float, floatBlock(block, equalized)), x, slabs);
-    const quantize = (quantization: BlockQuantization): Promise<Images> =>
+    const quantize = (quantization: BlockQuantization): Promise<Values> =>
       quantizedForward(graph, quantization, quantizedX, slabs);
     const kept = finished[index];
-    let output: Images;
+    let outputs: Values;
     if (kept) {
-      output = await quantize(kept);
+      outputs = await quantize(kept);
       commit(kept, model);
     } else {
       const unit = await createUnit(model, block, bits, quantizedX, settings, collective);
@@ -108,8 +111,8 @@ export async function reconstructBlocks(
           if (settings.correctBias) {
             quantization.biases = await correctBiases(graph, quantization, x, quantizedX, slabs, collective);
           }
-          const output = await quantize(quantization);
-          return { quantization, output, loss: await meanError(output, y, collective) };
+          const outputs = await quantize(quantization);
+          return { quantization, outputs, loss: await meanError(outputs, y, collective) };
         };
         let best = await finish(harden(unit));
         const takesFeedback = settings.feedback && feedbackPays(unit, settings.iterations);
@@ -119,7 +122,7 @@ export async function reconstructBlocks(
           if (other.loss < best.loss) best = other;
         }
         const { quantization, loss } = best;
-        output = best.output;
+        outputs = best.outputs;
         commit(quantization, model);
         const report: BlockReport = {
           name: block.name,
@@ -133,8 +136,8 @@ export async function reconstructBlocks(
         unit.dispose();
       }
     }
-    x = y;
-    quantizedX = output;
+    x = merge(x, y, needed[index]!);
+    quantizedX = merge(quantizedX, outputs, needed[index]!);
   }
 }
 
@@ -148,12 +151,33 @@ export function imageRange(count: number, rank: number, size: number): [number, 
   return [shareStart(count, rank, size), shareStart(count, rank + 1, size)];
 }
 
-/** ‖a − b‖² summed over channels, averaged over the rest and over all members. */
-async function meanError(a: Images, b: Images, collective: Collective): Promise<number> {
-  let sum = 0;
-  for (let i = 0; i < a.data.length; i++) sum += (a.data[i]! - b.data[i]!) ** 2;
-  // Shares of equal weight: they differ by an image at most.
-  const mean = Float32Array.of((sum * errorWeight(a.shape)) / collective.size);
+/** The values that blocks behind each block read. */
+function neededBehind(blocks: readonly Block[]): ReadonlySet<string>[] {
+  let needed: ReadonlySet<string> = new Set();
+  return blocks
+    .toReversed()
+    .map(({ inputs }) => {
+      const behind = needed;
+      needed = new Set([...needed, ...inputs]);
+      return behind;
+    })
+    .reverse();
+}
+
+function merge(before: Values, written: Values, needed: ReadonlySet<string>): Values {
+  return new Map([...before, ...written].filter(([name]) => needed.has(name)));
+}
+
+/** ‖a − b‖² summed over channels and outputs, averaged over the rest and over all members. */
+async function meanError(a: Values, b: Values, collective: Collective): Promise<number> {
+  const mean = Float32Array.of(0);
+  for (const [name, { shape, data }] of a) {
+    const other = valueOf(b, name).data;
+    let sum = 0;
+    for (let i = 0; i < data.length; i++) sum += (data[i]! - other[i]!) ** 2;
+    // Shares of equal weight: they differ by an image at most.
+    mean[0]! += (sum * errorWeight(shape)) / collective.size;
+  }
   await collective.sum([mean]);
   return mean[0]!;
 }

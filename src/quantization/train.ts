@@ -1,12 +1,12 @@
 /** GENIE-M's training of one unit (GENIE, section 4; AdaRound's regularizer, Nagel et al. 2020; QDrop). */
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { type Collective, shareStart } from "../engine/collective.ts";
-import { gather } from "../engine/feeds.ts";
+import { gather, valueOf } from "../engine/feeds.ts";
 import { adam, type ParameterGroup } from "../engine/optimize.ts";
 import type { Tap } from "../engine/run.ts";
 import { constant, cosineDecay } from "../engine/schedules.ts";
 import { GenieError } from "../errors.ts";
-import type { Images } from "../images.ts";
+import { countOf, type Values } from "../images.ts";
 import { mixInputs } from "../kernels/fakequant.ts";
 import { view } from "../kernels/heap.ts";
 import { squaredError, sumScalars } from "../kernels/loss.ts";
@@ -17,9 +17,9 @@ import { trainingForward, type Unit } from "./unit.ts";
 
 /** What a unit is trained on: inputs in the float model and in the quantized one, and float outputs. */
 export interface UnitData {
-  x: Images;
-  quantizedX: Images;
-  y: Images;
+  x: Values;
+  quantizedX: Values;
+  y: Values;
 }
 
 /** Factor that makes a sum of squares the mean over N, H, W of the sum over channels, for outputs [N, …, C]. */
@@ -39,7 +39,8 @@ export function betaAt(
 
 /**
  * Learns V and s of every filter and s of every activation of the unit, in place:
- * min ‖ŷ − y‖² (summed over channels, averaged over the rest) + roundingWeight · Σ (1 − |2h(V) − 1|^β).
+ * min ‖ŷ − y‖² (summed over channels, averaged over the rest, and summed over outputs where there are several)
+ *   + roundingWeight · Σ (1 − |2h(V) − 1|^β).
  *
  * Several members train it together: each on its share of every batch, drawn from its own images, with their
  * gradients added up.
@@ -75,9 +76,10 @@ export async function trainUnit(
     ],
     collective,
   );
-  const nextBatch = shuffledBatches(x.shape[0]!, shareOf(rank), seed);
-  // One stream for the input mix and one for each activation's mask, fresh each iteration.
-  const streams = 1 + activations.length;
+  const inputs = unit.graph.inputs.map(({ name }) => name);
+  const nextBatch = shuffledBatches(countOf(x), shareOf(rank), seed);
+  // One stream for the mix of each input and one for each activation's mask, fresh each iteration.
+  const streams = inputs.length + activations.length;
   try {
     for (let iteration = 0; iteration < iterations; iteration++) {
       const indices = nextBatch();
@@ -88,25 +90,28 @@ export async function trainUnit(
           name,
           ...quantizer.soft(beta ?? settings.beta[1], beta !== null),
         }));
-        const float = gather(x, indices);
         const stream = iteration * streams;
-        const input =
-          x === quantizedX
-            ? float
-            : mixInputs(float, gather(quantizedX, indices), 1 - dropProbability, seed, stream);
+        const mix = (name: string, index: number): Tensor => {
+          const [own, other] = [valueOf(x, name), valueOf(quantizedX, name)];
+          const float = gather(own, indices);
+          if (own === other) return float;
+          return mixInputs(float, gather(other, indices), 1 - dropProbability, seed, stream + index);
+        };
         const taps = [...unit.activations].map(([name, quantizer], index): [string, Tap] => [
           name,
-          (value) => quantizer.train(value, dropProbability, seed, stream + 1 + index),
+          (value) => quantizer.train(value, dropProbability, seed, stream + inputs.length + index),
         ]);
-        const output = trainingForward(
+        const outputs = trainingForward(
           unit,
-          input,
+          new Map(inputs.map((name, index) => [name, mix(name, index)])),
           new Map(soft.map(({ name, weights }) => [name, weights])),
           new Map(taps),
         );
-        const error = squaredError(output, gather(y, indices), batchShare * errorWeight(output.shape));
-        reconstruction = view(error)[0]! / batchShare;
-        const terms: { value: Tensor; weight: number }[] = [{ value: error, weight: 1 }];
+        const errors = [...outputs].map(([name, output]) =>
+          squaredError(output, gather(valueOf(y, name), indices), batchShare * errorWeight(output.shape)),
+        );
+        reconstruction = errors.reduce((sum, error) => sum + view(error)[0]!, 0) / batchShare;
+        const terms: { value: Tensor; weight: number }[] = errors.map((value) => ({ value, weight: 1 }));
         if (beta !== null) {
           terms.push(...soft.map(({ regularizer }) => ({ value: regularizer, weight: roundingWeight })));
         }

@@ -1,10 +1,10 @@
 /** One unit of reconstruction: a block of the network with its weight and activation quantizers. */
 import { type Tensor, tidy } from "@tensorflow/tfjs-core";
 import type { Collective } from "../engine/collective.ts";
-import { disposeAll, slab, uploadConstants } from "../engine/feeds.ts";
+import { disposeAll, slabs, uploadConstants } from "../engine/feeds.ts";
 import { trainableOps } from "../engine/ops.ts";
 import { run, type Tap } from "../engine/run.ts";
-import type { Images } from "../images.ts";
+import { countOf, type Values } from "../images.ts";
 import type { BitAssignment } from "../ir/bits.ts";
 import { type Block, blockGraph } from "../ir/blocks.ts";
 import { type Graph, type QuantizedGraph, quantRange } from "../ir/graph.ts";
@@ -33,7 +33,7 @@ export interface Unit {
 /**
  * The block with a quantizer for each of its filters and for each activation that its layers read.
  *
- * @param quantizedX The block's input in the model quantized so far: the first step sizes are searched on it,
+ * @param quantizedX The block's inputs in the model quantized so far: the first step sizes are searched on it,
  *   each on what reaches its activation through the quantizers before it.
  * @param collective The first member's step sizes are every member's.
  */
@@ -41,7 +41,7 @@ export async function createUnit(
   model: QuantizedGraph,
   block: Block,
   bits: BitAssignment,
-  quantizedX: Images,
+  quantizedX: Values,
   { symmetricWeights, slabSize }: Pick<ReconstructionSettings, "symmetricWeights" | "slabSize">,
   collective: Collective,
 ): Promise<Unit> {
@@ -88,7 +88,7 @@ export async function createUnit(
 function searchRanges(
   graph: Graph,
   constants: ReadonlyMap<string, Tensor>,
-  quantizedX: Images,
+  quantizedX: Values,
   widths: ReadonlyMap<string, number>,
   slabSize: number,
 ): Map<string, ActivationRange> {
@@ -102,8 +102,8 @@ function searchRanges(
       return quantizeDequantize(value, range.step, 0, qmin, qmax);
     };
   tidy(() => {
-    const sample = slab(quantizedX, 0, Math.min(CALIBRATION_IMAGES, slabSize, quantizedX.shape[0]!));
-    const feeds = new Map([...constants, [graph.inputs[0]!.name, sample]]);
+    const sample = slabs(graph, quantizedX, 0, Math.min(CALIBRATION_IMAGES, slabSize, countOf(quantizedX)));
+    const feeds = new Map([...constants, ...sample]);
     run(graph, feeds, {
       taps: new Map([...widths].map(([name, bits]) => [name, searchThenQuantize(name, bits)])),
     });
@@ -121,15 +121,15 @@ async function shareRange(
   return { step: values[0]!, signed: values[1] === 1 };
 }
 
-/** The block's output for a training batch, on the tape: soft weights, and what `taps` makes of each quantized activation. */
+/** The block's outputs for a training batch, on the tape: soft weights, and what `taps` makes of each quantized activation. */
 export function trainingForward(
   unit: Unit,
-  input: Tensor,
+  inputs: ReadonlyMap<string, Tensor>,
   softWeights: ReadonlyMap<string, Tensor>,
   taps: ReadonlyMap<string, Tap>,
-): Tensor {
-  const feeds = new Map([...unit.constants, ...softWeights, [unit.graph.inputs[0]!.name, input]]);
-  return run(unit.graph, feeds, { ops: trainableOps, taps }).get(unit.graph.outputs[0]!)!;
+): Map<string, Tensor> {
+  const feeds = new Map([...unit.constants, ...softWeights, ...inputs]);
+  return run(unit.graph, feeds, { ops: trainableOps, taps });
 }
 
 /** The unit's integer weights and activation parameters as they stand, with its biases as they were. */

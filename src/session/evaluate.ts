@@ -1,7 +1,7 @@
 /** Accuracy of a float or quantized model on labelled images. */
 import { disposeAll, runAll, uploadConstants } from "../engine/feeds.ts";
 import { GenieError } from "../errors.ts";
-import type { Images } from "../images.ts";
+import { type Images, inputValues } from "../images.ts";
 import type { Graph, QuantizedGraph } from "../ir/graph.ts";
 import { toFakeQuantized } from "../ir/quantized.ts";
 import { initializeKernels } from "../kernels/heap.ts";
@@ -72,7 +72,7 @@ export async function evaluate(
   return { top1: top1 / count, top5: top5 / count, count, predictions };
 }
 
-/** The model's first output for all images, e.g. scores [N, classes]. */
+/** The model's outputs for all images: the first one, e.g. scores [N, classes], and `others` by their names. */
 export async function predict(
   model: Graph | QuantizedGraph,
   images: Images,
@@ -84,13 +84,17 @@ export async function predict(
   const constants = uploadConstants(graph);
   const breathe = createBreather(signal);
   try {
-    return await runAll(graph, constants, images, {
+    const outputs = await runAll(graph, constants, inputValues(graph.inputs, images), {
       batchSize,
       afterBatch: async (done) => {
         onProgress?.({ stage: "evaluation", done, total, fraction: done / total });
         await breathe();
       },
     });
+    const [first, ...others] = graph.outputs;
+    const out = outputs.get(first!)!;
+    if (others.length === 0) return out;
+    return { ...out, others: Object.fromEntries(others.map((name) => [name, outputs.get(name)!])) };
   } finally {
     disposeAll(constants.values());
   }

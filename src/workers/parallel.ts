@@ -1,6 +1,6 @@
 /** Synthesis, reconstruction and inference on a pool of workers: what the calling thread would do itself. */
 import { proxy, type Remote, transfer } from "comlink";
-import { type Images, slice } from "../images.ts";
+import { buffersOf, copy, emptyLike, type Images, place, slice } from "../images.ts";
 import type { Graph, QuantizedGraph } from "../ir/graph.ts";
 import type { Reconstructor } from "../quantization/reconstruct.ts";
 import { type BlockResult, imageRange, type SequenceHooks, usefulMembers } from "../quantization/sequence.ts";
@@ -99,16 +99,21 @@ function connect(size: number, sharesMemory: boolean): Membership[] {
   return links.map((link, rank) => ({ rank, size, link }));
 }
 
-/** Sends images piece by piece, each piece a copy that is handed over. */
-async function send(worker: Remote<WorkerApi>, { shape, data }: Images): Promise<void> {
-  await worker.expectImages(shape);
+/** Sends images piece by piece, each piece a copy that is handed over; those of other inputs behind them. */
+async function send(
+  worker: Remote<WorkerApi>,
+  { shape, data, others = {} }: Images,
+  other?: string,
+): Promise<void> {
+  await worker.expectImages(shape, other);
   for (let offset = 0; offset < data.length; offset += PIECE_FLOATS) {
     const piece = data.slice(offset, offset + PIECE_FLOATS);
-    await worker.receiveImages(transfer(piece, [piece.buffer as ArrayBuffer]), offset);
+    await worker.receiveImages(transfer(piece, [piece.buffer as ArrayBuffer]), offset, other);
   }
+  for (const [name, images] of Object.entries(others)) await send(worker, images, name);
 }
 
-/** The model's first output for all images: each worker gets the model once, and takes the next few that are left. */
+/** The model's outputs for all images: each worker gets the model once, and takes the next few that are left. */
 export async function predictIn(
   pool: Pool,
   model: Graph | QuantizedGraph,
@@ -130,12 +135,10 @@ export async function predictIn(
   };
   const predictPiece = async (worker: Remote<WorkerApi>, start: number): Promise<void> => {
     const end = Math.min(start + batchSize, count);
-    const { shape, data } = slice(images, start, end);
-    const piece = { shape, data: data.slice() };
-    const scores = await worker.predict(transfer(piece, [piece.data.buffer]), batchSize);
-    const stride = scores.data.length / (end - start);
-    out ??= { shape: [count, ...scores.shape.slice(1)], data: new Float32Array(count * stride) };
-    out.data.set(scores.data, start * stride);
+    const piece = copy(slice(images, start, end));
+    const outputs = await worker.predict(transfer(piece, buffersOf(piece)), batchSize);
+    out ??= emptyLike(outputs, count);
+    place(outputs, out, start);
     done += end - start;
     onDone(done);
   };

@@ -14,9 +14,12 @@ export interface WorkerApi {
   findInputRange: Distiller["findInputRange"];
   /** Pixels of one batch. */
   distill: Distiller["distill"];
-  /** Makes room for images of `shape`, which then come in pieces: one large message would block its sender. */
-  expectImages(shape: number[]): void;
-  receiveImages(piece: Float32Array, offset: number): void;
+  /**
+   * Makes room for images of `shape`, of the first input or of another one by its name, which then come in pieces: one
+   * large message would block its sender.
+   */
+  expectImages(shape: number[], other?: string): void;
+  receiveImages(piece: Float32Array, offset: number, other?: string): void;
   /**
    * Reconstructs on the images received, as one member of several. The last two are the first member's: a port that
    * every iteration is sent to, and null behind the last, and what every finished block is given to.
@@ -30,7 +33,7 @@ export interface WorkerApi {
   ): Promise<void>;
   /** Keeps the model that the next calls of `predict` are about; none lets go of it. */
   keepModel(model: Graph | QuantizedGraph | undefined): void;
-  /** The kept model's first output for some images. */
+  /** The kept model's outputs for some images. */
   predict(images: Images, batchSize: number): Promise<Images>;
 }
 

@@ -1,7 +1,7 @@
 /** The worker: one heap with the kernels in it, doing what the calling thread asks (`WorkerApi`). */
 import { expose, transfer } from "comlink";
 import { GenieError } from "../errors.ts";
-import type { Images } from "../images.ts";
+import { buffersOf, type Images } from "../images.ts";
 import type { Graph, QuantizedGraph } from "../ir/graph.ts";
 import { initializeKernels } from "../kernels/heap.ts";
 import { type ProfileListener, profiled } from "../profile.ts";
@@ -29,11 +29,14 @@ const api: WorkerApi = {
     );
     return transfer(pixels, [pixels.buffer]);
   },
-  expectImages(shape) {
-    images = { shape, data: new Float32Array(shape.reduce((product, size) => product * size, 1)) };
+  expectImages(shape, other) {
+    const empty = { shape, data: new Float32Array(shape.reduce((product, size) => product * size, 1)) };
+    images =
+      other === undefined ? empty : { ...received(), others: { ...received().others, [other]: empty } };
   },
-  receiveImages(piece, offset) {
-    received().data.set(piece, offset);
+  receiveImages(piece, offset, other) {
+    const target = other === undefined ? received() : received().others![other]!;
+    target.data.set(piece, offset);
   },
   async reconstruct(plan, finished, membership, progress, onBlock) {
     const collective = join(membership);
@@ -59,7 +62,7 @@ const api: WorkerApi = {
     const kept = model;
     if (!kept) throw new GenieError("invalid-model", "no model has been sent to this worker");
     const out = await profiled("evaluation", onProfile, () => predict(kept, some, { batchSize }));
-    return transfer(out, [out.data.buffer as ArrayBuffer]);
+    return transfer(out, buffersOf(out));
   },
 };
 

@@ -30,8 +30,8 @@ import { evaluate } from "./evaluate.ts";
 const prepare = (graph: Graph) => fuseActivations(foldBatchNorm(graph));
 const layersOf = (graph: Graph) => findBlocks(prepare(graph)).map((block) => [block.name, block.layers]);
 
-/** Every node once, in order; each block reads what the one before gives; the last gives an output. */
-function expectChain(graph: Graph, blocks: Block[]): void {
+/** Every node once, in order; each block reads what the network is given or a block before it gives. */
+function expectPartition(graph: Graph, blocks: Block[]): void {
   const positions = new Map(graph.nodes.map((node, position) => [node.name, position]));
   const all = blocks.flatMap((block) => block.nodes);
   expect(all.toSorted()).toEqual(graph.nodes.map((node) => node.name).toSorted());
@@ -39,21 +39,33 @@ function expectChain(graph: Graph, blocks: Block[]): void {
     graph.nodes.filter(isLayer).map((node) => node.name),
   );
   expect(new Set(blocks.map((block) => block.name)).size).toBe(blocks.length);
-  let input = graph.inputs[0]!.name;
+  const known = new Set(graph.inputs.map(({ name }) => name));
   for (const block of blocks) {
-    expect(block.input).toBe(input);
+    for (const input of block.inputs) expect(known).toContain(input);
     const order = block.nodes.map((name) => positions.get(name)!);
     expect(order).toEqual(order.toSorted((a, b) => a - b));
-    input = block.output;
+    for (const output of block.outputs) known.add(output);
   }
-  expect(graph.outputs).toContain(input);
+  for (const output of graph.outputs) expect(known).toContain(output);
+}
+
+/** The same, and each block reads nothing but what the one before gives. */
+function expectChain(graph: Graph, blocks: Block[]): void {
+  expectPartition(graph, blocks);
+  let given = [graph.inputs[0]!.name];
+  for (const { inputs, outputs } of blocks) {
+    expect(inputs).toEqual(given);
+    given = outputs;
+  }
+  expect(given).toEqual(graph.outputs);
 }
 
 describe("findBlocks", () => {
-  it.each(allNetworks())("partitions %s into a chain", (_name, graph) => {
+  it.each(allNetworks())("partitions %s, into a chain if it has one input and one output", (_name, graph) => {
+    const expectBlocks = graph.inputs.length + graph.outputs.length > 2 ? expectPartition : expectChain;
     for (const form of [graph, prepare(graph)]) {
       const before = structuredClone(form);
-      expectChain(form, findBlocks(form));
+      expectBlocks(form, findBlocks(form));
       expect(form).toEqual(before);
     }
   });
@@ -85,8 +97,8 @@ describe("findBlocks", () => {
         for (const block of blocks) {
           const part = blockGraph(graph, block);
           validate(part);
-          expect(part.inputs.map((input) => input.name)).toEqual([block.input]);
-          expect(part.outputs).toEqual([block.output]);
+          expect(part.inputs.map((input) => input.name)).toEqual(block.inputs);
+          expect(part.outputs).toEqual(block.outputs);
           expect(block.layers.length).toBeGreaterThan(0);
         }
       }),
@@ -102,7 +114,7 @@ describe("findBlocks", () => {
     ]);
     const unfused = findBlocks(convChain(2));
     expect(unfused[0]!.nodes).toEqual(["stage0.conv", "stage0.bn", "stage0.relu"]);
-    expect(unfused[0]!.output).toBe("stage0.relu:0");
+    expect(unfused[0]!.outputs[0]).toBe("stage0.relu:0");
   });
 
   it("makes a residual block a unit, named for what its layers share", () => {
@@ -158,7 +170,7 @@ describe("findBlocks", () => {
 
   it("makes an inception module a unit, the pool before it a prefix", () => {
     const [, mixed] = findBlocks(prepare(inception()));
-    expect(mixed).toMatchObject({ name: "mixed", input: "stem.relu:0", output: "mixed.concat:0" });
+    expect(mixed).toMatchObject({ name: "mixed", inputs: ["stem.relu:0"], outputs: ["mixed.concat:0"] });
     expect(mixed!.nodes[0]).toBe("stem.pool");
   });
 
@@ -168,7 +180,7 @@ describe("findBlocks", () => {
     const swish = b.multiply("swish", x, b.activation("sigmoid", x, { kind: "sigmoid" }));
     const blocks = findBlocks(b.outputs(b.conv("b", swish, 2)));
     expect(blocks.map((block) => block.nodes)).toEqual([["a", "sigmoid", "swish"], ["b"]]);
-    expect(blocks[0]!.output).toBe("swish:0");
+    expect(blocks[0]!.outputs[0]).toBe("swish:0");
   });
 
   it("knows dense networks", () => {
@@ -180,31 +192,62 @@ describe("findBlocks", () => {
     ]);
   });
 
-  it("makes one unit of what has several outputs or inputs", () => {
+  it("cuts heads off their trunk one by one, and where a second input joins", () => {
     const heads = prepare(twoHeads());
     expect(layersOf(heads)).toEqual([
       ["trunk1.conv", ["trunk1.conv"]],
       ["trunk2.conv", ["trunk2.conv"]],
-      ["left.conv", ["left.conv", "right.conv"]],
+      ["left.conv", ["left.conv"]],
+      ["right.conv", ["right.conv"]],
     ]);
-    expect(blockGraph(heads, findBlocks(heads).at(-1)!).outputs).toEqual(["left.relu:0", "right.relu:0"]);
-    const inputs = prepare(twoInputs());
-    expect(layersOf(inputs)[0]).toEqual(["left", ["left", "right"]]);
-    expect(blockGraph(inputs, findBlocks(inputs)[0]!).inputs.map(({ name }) => name)).toEqual([
-      "input",
-      "other",
+    const trunk = findBlocks(heads)[1]!.outputs;
+    expect(
+      findBlocks(heads)
+        .slice(2)
+        .map(({ inputs, outputs }) => [inputs, outputs]),
+    ).toEqual([
+      [trunk, ["left.relu:0"]],
+      [trunk, ["right.relu:0"]],
+    ]);
+    const inputs = findBlocks(prepare(twoInputs()));
+    expect(inputs.slice(0, 2).map(({ layers, inputs }) => [layers, inputs])).toEqual([
+      [["left"], ["input"]],
+      [["right"], ["other", "left:0"]],
     ]);
   });
 
-  it("ends an early output's network at the output that its last block writes", () => {
+  it("gives what blocks behind it read, and an output where it is written", () => {
     const b = new GraphBuilder([-1, 4, 4, 2]);
     const early = b.conv("a", "input", 2);
     const late = b.conv("b", b.conv("c", early, 2), 2);
     const blocks = findBlocks(b.outputs(late, early));
-    expect(blocks.map(({ layers, output }) => [layers, output])).toEqual([
-      [["a"], "a:0"],
-      [["c", "b"], "b:0"],
+    expect(blocks.map(({ layers, outputs }) => [layers, outputs])).toEqual([
+      [["a"], ["a:0"]],
+      [["c"], ["c:0"]],
+      [["b"], ["b:0"]],
     ]);
+  });
+
+  it("carries the skips of a U-Net past, so that no block is the whole network", () => {
+    const b = new GraphBuilder([-1, 16, 16, 2]);
+    const skips: string[] = [];
+    let x = "input";
+    for (let level = 0; level < 4; level++) {
+      x = b.conv(`down${level}.b`, b.conv(`down${level}.a`, x, 2), 2);
+      skips.push(x);
+      x = b.maxPool(`pool${level}`, x, 2);
+    }
+    for (const [level, skip] of [...skips.entries()].reverse()) {
+      x = b.concat(`join${level}`, [b.conv(`up${level}`, x, 2), b.maxPool(`meet${level}`, skip, 2)]);
+      x = b.conv(`up${level}.b`, b.conv(`up${level}.a`, x, 2), 2);
+    }
+    const graph = b.outputs(x);
+    const blocks = findBlocks(graph);
+    expect(Math.max(...blocks.map(({ layers }) => layers.length))).toBeLessThanOrEqual(10);
+    expect(blocks.flatMap(({ layers }) => layers)).toEqual(
+      graph.nodes.filter(isLayer).map(({ name }) => name),
+    );
+    expect(blocks.some(({ inputs }) => inputs.length > 1)).toBe(true);
   });
 
   it("names a block by a path that it alone has, else by its first layer", () => {
@@ -237,8 +280,9 @@ describe("blockGraph", () => {
     for (const block of findBlocks(graph)) {
       const part = blockGraph(graph, block);
       expect(part.inputs).toHaveLength(1);
-      x = evaluate(part, { [block.input]: x }).get(block.output)!;
-      expect(x).toEqual(whole.get(block.output));
+      const [from, to] = [...block.inputs, ...block.outputs] as [string, string];
+      x = evaluate(part, { [from]: x }).get(to)!;
+      expect(x).toEqual(whole.get(to));
     }
     expect(x).toEqual(whole.get(graph.outputs[0]!));
   });

@@ -28,6 +28,6 @@ describe("upToScores", () => {
       ["conv_pw_1"],
       ["preds"],
     ]);
-    expect(blocks.at(-1)).toMatchObject({ nodes: ["pool", "reshape_1", "preds"], output: "preds:0" });
+    expect(blocks.at(-1)).toMatchObject({ nodes: ["pool", "reshape_1", "preds"], outputs: ["preds:0"] });
   });
 });

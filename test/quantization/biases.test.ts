@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { alone } from "../../src/engine/collective.ts";
-import { type Images, slice } from "../../src/images.ts";
+import { type Images, inputValues, slice } from "../../src/images.ts";
 import { fuseActivations } from "../../src/ir/fuse.ts";
 import type { Graph } from "../../src/ir/graph.ts";
 import { isLayer } from "../../src/ir/rewrite.ts";
@@ -63,10 +63,11 @@ describe.each<Binary>(["baseline", "relaxed"])("correctBiases, %s", (binary) => 
     async (_name, raw) => {
       const graph = prepared(raw);
       const images = waves(graph, 7);
+      const inputs = inputValues(graph.inputs, images);
       const { rounded, weights } = crudely(graph);
       const wanted = await layerMeans(graph, images);
       const before = largestDifference(await layerMeans(rounded, images), wanted);
-      const biases = await correctBiases(graph, { weights, activations: [] }, images, images, slabs, alone);
+      const biases = await correctBiases(graph, { weights, activations: [] }, inputs, inputs, slabs, alone);
       for (const [name, bias] of biases) rounded.constants.set(name, bias);
       const after = largestDifference(await layerMeans(rounded, images), wanted);
       expect(before).toBeGreaterThan(0.05);
@@ -77,13 +78,14 @@ describe.each<Binary>(["baseline", "relaxed"])("correctBiases, %s", (binary) => 
   test("members that share the images find what one finds with all of them", async () => {
     const graph = prepared(residual(1));
     const images = waves(graph, 8);
+    const inputs = inputValues(graph.inputs, images);
     const { weights } = crudely(graph);
     const quantization = { weights, activations: [] };
-    const all = await correctBiases(graph, quantization, images, images, slabs, alone);
+    const all = await correctBiases(graph, quantization, inputs, inputs, slabs, alone);
     const members = byPorts(2);
     const [first, second] = await Promise.all(
       members.map((member) => {
-        const share = slice(images, 4 * member.rank, 4 * (member.rank + 1));
+        const share = inputValues(graph.inputs, slice(images, 4 * member.rank, 4 * (member.rank + 1)));
         return correctBiases(graph, quantization, share, share, slabs, member);
       }),
     );

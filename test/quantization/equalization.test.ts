@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { alone } from "../../src/engine/collective.ts";
-import { type Images, slice } from "../../src/images.ts";
+import { type Images, inputValues, slice } from "../../src/images.ts";
 import { assignBits } from "../../src/ir/bits.ts";
 import { blockGraph, findBlocks } from "../../src/ir/blocks.ts";
 import type { Graph } from "../../src/ir/graph.ts";
@@ -63,7 +63,8 @@ describe("equalizeActivations", () => {
   const images = waves(graph, 10, 2);
   const equalized = async (weightBits: number, activationBits: number, network = graph): Promise<Graph> => {
     const bits = assignBits(network, { weightBits, activationBits, setting: "brecq" });
-    return (await equalizeActivations(network, bits, images, slabs, alone)).lifted;
+    return (await equalizeActivations(network, bits, inputValues(network.inputs, images), slabs, alone))
+      .lifted;
   };
   const changed = (before: Graph, after: Graph): string[] =>
     before.nodes
@@ -104,7 +105,13 @@ describe("equalizeActivations", () => {
     const mobile = prepared(kerasMobileNetV1());
     const bits = assignBits(mobile, { weightBits: 4, activationBits: 4, setting: "qdrop" });
     const pictures = waves(mobile, 6, 2);
-    const { float, lifted, lifts } = await equalizeActivations(mobile, bits, pictures, slabs, alone);
+    const { float, lifted, lifts } = await equalizeActivations(
+      mobile,
+      bits,
+      inputValues(mobile.inputs, pictures),
+      slabs,
+      alone,
+    );
     expect(changed(mobile, lifted).length).toBeGreaterThan(3);
     expect(lifts.size).toBeGreaterThan(3);
     const [wanted, exact, near] = await Promise.all(
@@ -118,7 +125,7 @@ describe("equalizeActivations", () => {
 
   test("blocks of the float network are those of the other, with what lifts their channels", async () => {
     const bits = assignBits(graph, { weightBits: 4, activationBits: 4, setting: "brecq" });
-    const equalized = await equalizeActivations(graph, bits, images, slabs, alone);
+    const equalized = await equalizeActivations(graph, bits, inputValues(graph.inputs, images), slabs, alone);
     let x = images;
     for (const block of findBlocks(graph))
       x = await predict(blockGraph(equalized.float, floatBlock(block, equalized)), x);
@@ -134,11 +141,11 @@ describe("equalizeActivations", () => {
     const results = await Promise.all(
       members.map((member) => {
         const share = slice(images, 5 * member.rank, 5 * (member.rank + 1));
-        return equalizeActivations(graph, bits, share, slabs, member);
+        return equalizeActivations(graph, bits, inputValues(graph.inputs, share), slabs, member);
       }),
     );
     for (const member of members) member.close();
-    const wanted = await equalizeActivations(graph, bits, images, slabs, alone);
+    const wanted = await equalizeActivations(graph, bits, inputValues(graph.inputs, images), slabs, alone);
     for (const result of results) expect(result).toEqual(wanted);
   });
 

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { alone } from "../../src/engine/collective.ts";
-import { type Images, slice } from "../../src/images.ts";
+import { type Images, inputValues, slice, type Values } from "../../src/images.ts";
 import { assignBits } from "../../src/ir/bits.ts";
 import { findBlocks } from "../../src/ir/blocks.ts";
 import type { Graph, LayerNode } from "../../src/ir/graph.ts";
@@ -122,7 +122,7 @@ describe.each<Binary>(["baseline", "relaxed"])("%s", (binary) => {
       const nodes = graph.nodes.map((node) => (node === layer ? (bare as LayerNode) : node));
       const images = waves(graph, 4);
       const wanted = await predict({ ...graph, nodes, outputs: [layer.output] }, images);
-      const patches = await samplePatches(graph, layer, images, 1e6, slabs);
+      const patches = await samplePatches(graph, layer, inputValues(graph.inputs, images), 1e6, slabs);
       const filter = graph.constants.get(layer.inputs[1]!)!;
       const bias = graph.constants.get(layer.inputs[2]!)!.data;
       const size = patches.shape[1]!;
@@ -176,11 +176,15 @@ describe.each<Binary>(["baseline", "relaxed"])("%s", (binary) => {
     const graph = prepared(mobileNetV1());
     const block = findBlocks(graph).find(({ layers }) => layers.includes(layer))!;
     const bits = assignBits(graph, { weightBits: 3, activationBits: 8, setting: "brecq" });
-    const x = await floatForward({ ...graph, outputs: [block.input] }, waves(graph, 8), slabs);
+    const pictures = inputValues(graph.inputs, waves(graph, 8));
+    const x = await floatForward({ ...graph, outputs: block.inputs }, pictures, slabs);
+    const [[name, own]] = [...x] as [[string, Images]];
+    const named = (values: Images): Values => new Map([[name, values]]);
     const settings = { symmetricWeights: false, slabSize: 8 };
     const unit = await createUnit(unquantized(graph), block, bits, x, settings, alone);
     try {
-      const rounded = await roundBlock(unit, ...inputs(x), { correctBias }, slabs, member);
+      const [float, quantized] = inputs(own).map(named);
+      const rounded = await roundBlock(unit, float!, quantized!, { correctBias }, slabs, member);
       return rounded!.weights.map(([, { data }]) => [...data]);
     } finally {
       unit.dispose();
