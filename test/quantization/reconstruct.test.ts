@@ -1,5 +1,6 @@
 import { memory } from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
+import type { Images } from "../../src/images.ts";
 import { fuseActivations } from "../../src/ir/fuse.ts";
 import type { QuantizedGraph } from "../../src/ir/graph.ts";
 import { quantRange } from "../../src/ir/graph.ts";
@@ -9,7 +10,7 @@ import { resolveReconstruction } from "../../src/quantization/options.ts";
 import { reconstruct } from "../../src/quantization/reconstruct.ts";
 import { betaAt, errorWeight } from "../../src/quantization/train.ts";
 import { predict } from "../../src/session/evaluate.ts";
-import { kerasMobileNetV1, mobileNetV2, residual } from "../ir/builders.ts";
+import { kerasMobileNetV1, mobileNetV2, residual, twoHeads, twoInputs } from "../ir/builders.ts";
 import { waves } from "./waves.ts";
 
 const graph = fuseActivations(residual(2));
@@ -136,6 +137,27 @@ describe.each<Binary>(["baseline", "relaxed"])("reconstruct, %s", (binary) => {
     }
   });
 
+  test("several outputs and several inputs: all are learned, all answer", async () => {
+    const heads = fuseActivations(twoHeads());
+    const pictures = waves(heads, 12);
+    const { model, blocks } = await reconstruct(heads, pictures, quick);
+    expect(blocks.map(({ name }) => name)).toEqual(["trunk1.conv", "trunk2.conv", "left.conv", "right.conv"]);
+    const [float, quantized] = [await predict(heads, pictures), await predict(model, pictures)];
+    const second = heads.outputs[1]!;
+    expect(noise(quantized, float)).toBeLessThan(0.1);
+    expect(noise(quantized.others![second]!, float.others![second]!)).toBeLessThan(0.1);
+
+    const pair = fuseActivations(twoInputs());
+    const other = waves({ ...pair, inputs: pair.inputs.slice(1) }, 12);
+    const given = { ...waves(pair, 12), others: { other } };
+    const both = await reconstruct(pair, given, quick);
+    expect(noise(await predict(both.model, given), await predict(pair, given))).toBeLessThan(0.1);
+    await expect(reconstruct(pair, waves(pair, 12), quick)).rejects.toMatchObject({
+      code: "invalid-data",
+      message: expect.stringContaining('"other"'),
+    });
+  });
+
   test("images of another shape are refused by name", async () => {
     const wrong = {
       shape: [2, height + 1, width, channels],
@@ -144,6 +166,12 @@ describe.each<Binary>(["baseline", "relaxed"])("reconstruct, %s", (binary) => {
     await expect(reconstruct(graph, wrong, quick)).rejects.toMatchObject({ code: "invalid-data" });
   });
 });
+
+/** ‖a − b‖² / ‖b‖² */
+function noise(a: Images, b: Images): number {
+  const square = (values: Float32Array) => values.reduce((sum, value) => sum + value * value, 0);
+  return square(a.data.map((value, i) => value - b.data[i]!)) / square(b.data);
+}
 
 /** Inputs for the MobileNetV2-like network. */
 function images3(): typeof images {
