@@ -57,11 +57,11 @@ export interface SlabOptions extends RunOptions {
 
 /** Images `start` … `end − 1` of the graph's inputs, as tensors by their names. */
 export function slabs(graph: Graph, values: Values, start: number, end: number): Map<string, Tensor> {
-  return new Map(graph.inputs.map(({ name }) => [name, slab(valueOf(values, name), start, end)]));
+  return new Map(graph.inputs.map(({ name }) => [name, slab(valuesNamed(values, name), start, end)]));
 }
 
 /** @throws GenieError `invalid-data` where it is not among them. */
-export function valueOf(values: Values, name: string): Images {
+export function valuesNamed(values: Values, name: string): Images {
   const value = values.get(name);
   if (!value) throw new GenieError("invalid-data", `nothing was given for the input "${name}"`);
   return value;

@@ -4,6 +4,7 @@
  * Activations are NHWC (`[N, H, W, C]`) or `[N, F]`, always with the batch first. Nodes stand in topological
  * order; every value (input, constant or node output) has one name, unique in the graph.
  */
+import type { Tail } from "./tail.ts";
 
 export interface Graph {
   name: string;
@@ -12,6 +13,10 @@ export interface Graph {
   nodes: Node[];
   /** Constant values by name; every node input is an earlier node's output, a graph input or one of these. */
   constants: Map<string, Constant>;
+  /** Where the file that it was read from has images as [N, H, W, C] too, so that ONNX files keep them so. */
+  channelsLast?: boolean;
+  /** What the file has behind the outputs and nobody here can run: it is kept, and goes along into files. */
+  tail?: Tail;
 }
 
 /** `shape` has −1 for the batch; all other dimensions are known. */

@@ -1,6 +1,6 @@
 /** GENIE-M over a whole network: block after block, each trained to give the float model's output. */
 import { alone } from "../engine/collective.ts";
-import { valueOf } from "../engine/feeds.ts";
+import { valuesNamed } from "../engine/feeds.ts";
 import { GenieError } from "../errors.ts";
 import { countOf, type Images, inputValues } from "../images.ts";
 import { findBlocks } from "../ir/blocks.ts";
@@ -108,7 +108,7 @@ function requireFitting(images: Images, graph: Graph): void {
   const count = countOf(values);
   if (count < 1) throw new GenieError("invalid-data", "there are no calibration images");
   for (const { name, shape } of graph.inputs) {
-    const given = valueOf(values, name).shape;
+    const given = valuesNamed(values, name).shape;
     const fits =
       given.length === shape.length && shape.every((size, axis) => axis === 0 || given[axis] === size);
     if (fits && given[0] === count) continue;

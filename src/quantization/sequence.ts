@@ -1,6 +1,6 @@
 /** The blocks of a network one after the other, as one member of a data-parallel reconstruction sees them. */
 import { type Collective, shareStart } from "../engine/collective.ts";
-import { valueOf } from "../engine/feeds.ts";
+import { valuesNamed } from "../engine/feeds.ts";
 import { type Images, inputValues, type Values } from "../images.ts";
 import { assignBits } from "../ir/bits.ts";
 import { type Block, blockGraph } from "../ir/blocks.ts";
@@ -172,7 +172,7 @@ function merge(before: Values, written: Values, needed: ReadonlySet<string>): Va
 async function meanError(a: Values, b: Values, collective: Collective): Promise<number> {
   const mean = Float32Array.of(0);
   for (const [name, { shape, data }] of a) {
-    const other = valueOf(b, name).data;
+    const other = valuesNamed(b, name).data;
     let sum = 0;
     for (let i = 0; i < data.length; i++) sum += (data[i]! - other[i]!) ** 2;
     // Shares of equal weight: they differ by an image at most.

@@ -1,7 +1,7 @@
 /** GENIE-M's training of one unit (GENIE, section 4; AdaRound's regularizer, Nagel et al. 2020; QDrop). */
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { type Collective, shareStart } from "../engine/collective.ts";
-import { gather, valueOf } from "../engine/feeds.ts";
+import { gather, valuesNamed } from "../engine/feeds.ts";
 import { adam, type ParameterGroup } from "../engine/optimize.ts";
 import type { Tap } from "../engine/run.ts";
 import { constant, cosineDecay } from "../engine/schedules.ts";
@@ -92,7 +92,7 @@ export async function trainUnit(
         }));
         const stream = iteration * streams;
         const mix = (name: string, index: number): Tensor => {
-          const [own, other] = [valueOf(x, name), valueOf(quantizedX, name)];
+          const [own, other] = [valuesNamed(x, name), valuesNamed(quantizedX, name)];
           const float = gather(own, indices);
           if (own === other) return float;
           return mixInputs(float, gather(other, indices), 1 - dropProbability, seed, stream + index);
@@ -108,7 +108,7 @@ export async function trainUnit(
           new Map(taps),
         );
         const errors = [...outputs].map(([name, output]) =>
-          squaredError(output, gather(valueOf(y, name), indices), batchShare * errorWeight(output.shape)),
+          squaredError(output, gather(valuesNamed(y, name), indices), batchShare * errorWeight(output.shape)),
         );
         reconstruction = errors.reduce((sum, error) => sum + view(error)[0]!, 0) / batchShare;
         const terms: { value: Tensor; weight: number }[] = errors.map((value) => ({ value, weight: 1 }));

@@ -13,6 +13,7 @@ import { writeNode } from "./exportNodes.ts";
 import { GraphWriter, type Layout, NCHW } from "./graphWriter.ts";
 import { TensorProto_DataType as DataType, ModelProtoSchema, type ValueInfoProtoSchema } from "./onnx_pb.ts";
 import type { ActivationStorage } from "./storage.ts";
+import { infoOf, namesGiven, openTail, writeTail } from "./tail/writeTail.ts";
 
 /** The first with INT4 and UINT4, and the IR version that came with it. */
 const OPSET = 21n;
@@ -33,8 +34,11 @@ export interface ExportOptions {
 
 /**
  * The bytes of an ONNX file that computes the model. Inputs and outputs of four dimensions [N, H, W, C] are
- * [N, C, H, W] in the file, with a dynamic batch; names of values and nodes are kept. The same model gives the
+ * [N, C, H, W] in the file (where it was not read from one that has them as they are), with a dynamic batch; names of values and nodes are kept. The same model gives the
  * same bytes.
+ *
+ * A tail goes behind the network as it was; inputs and outputs are then those of the file that it came from, and so is
+ * a batch that it fixes.
  *
  * A quantized model's weights are integers, w = (q − zeroPoint) · scale per output channel: INT4 or UINT4 up to 4
  * bits, INT8 or UINT8 above. A quantized activation passes through QuantizeLinear and DequantizeLinear, with a
@@ -51,26 +55,39 @@ export function exportOnnx(
   const graph = removeDead(isQuantized ? toFakeQuantized(model) : model);
   const weights: ReadonlyMap<string, QuantizedTensor> = isQuantized ? model.weights : new Map();
   const shapes = inferShapes(graph);
-  const writer = new GraphWriter(graph, shapes, weights, activationStorage);
+  const tail = graph.tail && openTail(graph.tail);
+  const writer = new GraphWriter(graph, shapes, weights, activationStorage, tail && namesGiven(tail));
 
-  const inputs = graph.inputs.map(({ name }) => {
-    const layout = publicLayout(shapes.get(name)!);
-    writer.hold(name, layout, name);
-    return valueInfo(name, shapes.get(name)!, layout);
-  });
+  const publicLayout = (name: string): Layout => writer.publicLayout(name);
+  for (const { name } of graph.inputs) writer.hold(name, publicLayout(name), name);
   for (const node of graph.nodes) writeNode(node, writer);
-  const outputs = graph.outputs.map((name) => {
-    const layout = publicLayout(shapes.get(name)!);
-    const held = writer.read(name, layout);
+  const inputNames = new Set(graph.inputs.map(({ name }) => name));
+  const given = graph.tail?.outputs ?? graph.outputs;
+  for (const name of graph.outputs) {
+    if (inputNames.has(name) || !given.includes(name)) continue;
+    const held = writer.read(name, publicLayout(name));
     // A transposition that the file does without has left no tensor of the output's name.
     if (held !== name) writer.file.addNode("Identity", `${name}/Identity`, [held], name);
-    return valueInfo(name, shapes.get(name)!, layout);
-  });
+  }
+  if (graph.tail && tail) {
+    const reads = graph.tail.reads.map(({ value, channelsFirst }): [string, string] => [
+      value,
+      writer.read(value, channelsFirst ? "nchw" : "literal"),
+    ]);
+    writeTail(tail, writer.file, new Map(reads));
+  }
+  const batch = graph.tail?.batch;
+  const describe = (name: string): MessageInitShape<typeof ValueInfoProtoSchema> => {
+    const shape = shapes.get(name);
+    return shape ? valueInfo(name, shape, publicLayout(name), batch) : infoOf(tail!, name)!;
+  };
+  const inputs = (graph.tail?.inputs ?? graph.inputs.map(({ name }) => name)).map(describe);
+  const outputs = given.map(describe);
 
   const entries = { ...(isQuantized ? bitsMetadata(model) : {}), ...metadata };
   const file = create(ModelProtoSchema, {
     irVersion: IR_VERSION,
-    opsetImport: [{ domain: "", version: OPSET }],
+    opsetImport: [{ domain: "", version: OPSET }, ...(tail?.domains ?? [])],
     producerName: "genie-wasm",
     producerVersion: VERSION,
     graph: {
@@ -85,21 +102,17 @@ export function exportOnnx(
   return toBinary(ModelProtoSchema, file);
 }
 
-/** The layout of the network's own inputs and outputs. */
-function publicLayout(shape: readonly number[]): Layout {
-  return shape.length === 4 ? "nchw" : "literal";
-}
-
 function valueInfo(
   name: string,
   shape: readonly number[],
   layout: Layout,
+  batch: number | undefined,
 ): MessageInitShape<typeof ValueInfoProtoSchema> {
   const sizes = layout === "nchw" ? NCHW.map((axis) => shape[axis]!) : shape;
   const dim = sizes.map((size) =>
-    size === -1
+    size === -1 && batch === undefined
       ? { value: { case: "dimParam" as const, value: BATCH_NAME } }
-      : { value: { case: "dimValue" as const, value: BigInt(size) } },
+      : { value: { case: "dimValue" as const, value: BigInt(size === -1 ? batch! : size) } },
   );
   return {
     name,

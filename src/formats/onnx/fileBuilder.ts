@@ -58,6 +58,11 @@ export class FileBuilder {
     );
   }
 
+  /** Adds a node that another file had, under a name of its own. */
+  addVerbatim(node: NodeProto): void {
+    this.nodes.push({ ...node, name: freshName(this.#nodeNames, node.name) });
+  }
+
   addFloats(name: string, shape: readonly number[], data: Float32Array): void {
     this.#addInitializer(name, shape, DataType.FLOAT, new Uint8Array(Float32Array.from(data).buffer));
   }

@@ -34,9 +34,10 @@ export class GraphWriter {
     shapes: ReadonlyMap<string, readonly number[]>,
     weights: ReadonlyMap<string, QuantizedTensor>,
     activationStorage: ActivationStorage,
+    reserved: Iterable<string> = [],
   ) {
     this.activationStorage = activationStorage;
-    this.file = new FileBuilder(shapes.keys());
+    this.file = new FileBuilder([...shapes.keys(), ...reserved]);
     this.#graph = graph;
     this.#shapes = shapes;
     this.#weights = weights;
@@ -66,10 +67,16 @@ export class GraphWriter {
 
   /**
    * What to call `value`, which a node is about to write, in the file: its own name, unless that has to be kept
-   * for the transposed value because the network's outputs are NCHW.
+   * for the layout in which the network's outputs are seen.
    */
   nameFor(value: string, layout: Layout): string {
-    return layout === "literal" && this.#isImageOutput(value) ? this.file.freshValue(`${value}_nhwc`) : value;
+    const isTaken = this.#graph.outputs.includes(value) && layout !== this.publicLayout(value);
+    return isTaken ? this.file.freshValue(`${value}_${suffixOf(layout)}`) : value;
+  }
+
+  /** The layout in which an input or output of the network is seen from outside. */
+  publicLayout(value: string): Layout {
+    return this.shapeOf(value).length === 4 && !this.#graph.channelsLast ? "nchw" : "literal";
   }
 
   /** From now on `value` is what the file calls `fileName`. */
@@ -84,10 +91,8 @@ export class GraphWriter {
     const name = held[layout];
     if (name !== undefined) return name;
     const source = (layout === "nchw" ? held.literal : held.nchw)!;
-    const transposed =
-      layout === "nchw" && this.#isImageOutput(value)
-        ? value
-        : this.file.freshValue(`${value}_${layout === "nchw" ? "nchw" : "nhwc"}`);
+    const isOutput = this.#graph.outputs.includes(value) && layout === this.publicLayout(value);
+    const transposed = isOutput ? value : this.file.freshValue(`${value}_${suffixOf(layout)}`);
     const perm = { ints: layout === "nchw" ? NCHW : NHWC };
     this.file.addNode("Transpose", `${transposed}/Transpose`, [source], transposed, { perm });
     held[layout] = transposed;
@@ -164,10 +169,6 @@ export class GraphWriter {
     this.file.addNode(opType, name, [input, ...operands], output, attributes);
   }
 
-  #isImageOutput(value: string): boolean {
-    return this.#graph.outputs.includes(value) && this.shapeOf(value).length === 4;
-  }
-
   #activationOperator(
     activation: Activation,
     output: string,
@@ -212,6 +213,10 @@ export class GraphWriter {
     this.file.addInt64s(name, values);
     return name;
   }
+}
+
+function suffixOf(layout: Layout): string {
+  return layout === "nchw" ? "nchw" : "nhwc";
 }
 
 function identity(rank: number): number[] {

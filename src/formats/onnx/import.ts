@@ -5,6 +5,7 @@
  */
 import { GenieError } from "../../errors.ts";
 import type { Graph } from "../../ir/graph.ts";
+import { isLayer } from "../../ir/rewrite.ts";
 import { converters } from "./importer/converters/index.ts";
 import { ConstantFolder, folders } from "./importer/folding.ts";
 import { fuseBias } from "./importer/fuseBias.ts";
@@ -16,6 +17,7 @@ import { parseModel } from "./importer/parse.ts";
 import { Scope } from "./importer/scope.ts";
 import { type Activation, channelsLast, onnxOrder, type Value } from "./importer/values.ts";
 import type { GraphProto, NodeProto } from "./onnx_pb.ts";
+import { collectTail, tailOf } from "./tail/collectTail.ts";
 
 export interface ImportOptions {
   /**
@@ -31,46 +33,93 @@ export interface ImportOptions {
  * Images are [N, H, W, C] in the result: inputs and outputs that are [N, C, H, W] in the file have their axes
  * moved, except in files that are channels-last themselves.
  *
- * @throws GenieError `malformed-file` for anything but a whole ONNX file; `unsupported-operator` naming the node
- *   and what is supported; `dynamic-shape` for an open dimension besides the batch; `invalid-model` where the file
- *   contradicts itself; `invalid-option` for an `inputShape` that contradicts the file.
+ * The network ends where an operator is not understood: it and all that depends on it become the graph's `tail`.
+ *
+ * @throws GenieError `malformed-file` for anything but a whole ONNX file; `unsupported-operator` naming the nodes
+ *   and what is supported, where they leave no layer that could be quantized; `dynamic-shape` for an open dimension
+ *   besides the batch; `invalid-model` where the file contradicts itself; `invalid-option` for an `inputShape` that
+ *   contradicts the file.
  */
 export function importOnnx(bytes: Uint8Array, { inputShape }: ImportOptions = {}): Graph {
-  const { graph, opset } = parseModel(bytes);
+  const parsed = parseModel(bytes);
+  const { graph, opset } = parsed;
   const nodes = liveNodes(graph);
-  requireSupported(nodes);
   const scope = new Scope(graph);
   const builder = new GraphBuilder(graph.name || "model", valueNames(graph));
   const folder = new ConstantFolder();
 
-  const { inputs, fixedBatch } = readInputs(graph, nodes, inputShape);
+  const { inputs, beyond: otherInputs, fixedBatch } = readInputs(graph, nodes, inputShape);
   builder.fixedBatch = fixedBatch;
   const lastInFile = channelsLastValues(nodes);
   /** The order of images at the network's borders. */
   const imageOrder = inputs.some(({ name }) => lastInFile.has(name)) ? onnxOrder(4) : channelsLast(4);
   const orderOf = ({ length }: number[]) => (length === 4 ? imageOrder : onnxOrder(length));
   for (const { name, shape } of inputs) scope.set(name, builder.addInput(name, shape, orderOf(shape)));
+  for (const name of otherInputs) scope.set(name, { kind: "beyond" });
 
-  for (const { proto, name } of nodes) {
-    const operands = proto.input.map((input) =>
-      input === "" ? undefined : scope.get(input, `node "${name}" (${proto.opType})`),
-    );
-    const outputs = convert(new Operation(proto, name, opset, operands), builder, folder);
-    proto.output.forEach((output, i) => {
-      const value = outputs[i];
-      if (output !== "" && value) scope.set(output, value);
-    });
-  }
-
-  const outputs = new Map<string, Activation>();
-  for (const { name } of graph.output) {
-    const value = scope.get(name, "the model's output");
-    if (value.kind !== "activation") {
-      throw new GenieError("invalid-model", `the model's output "${name}" is not computed from its input`);
+  const beyond: NamedNode[] = [];
+  const obstacles = new Obstacles();
+  const leave = (node: NamedNode): void => {
+    beyond.push(node);
+    for (const output of node.proto.output) scope.set(output, { kind: "beyond" });
+  };
+  for (const node of nodes) {
+    const { proto, name } = node;
+    const what = `node "${name}" (${proto.opType})`;
+    const operands = proto.input.map((input) => (input === "" ? undefined : scope.get(input, what)));
+    if (operands.some((operand) => operand?.kind === "beyond")) {
+      leave(node);
+      continue;
     }
-    outputs.set(name, builder.reorder(value, orderOf(value.shape)));
+    try {
+      const outputs = convert(new Operation(proto, name, opset, operands), builder, folder, proto);
+      proto.output.forEach((output, i) => {
+        const value = outputs[i];
+        if (output !== "" && value) scope.set(output, value);
+      });
+    } catch (error) {
+      if (!(error instanceof GenieError) || error.code !== "unsupported-operator") throw error;
+      obstacles.add(node, error);
+      leave(node);
+    }
   }
-  return fuseBias(builder.finish(outputs));
+
+  const kindOf = (name: string) => scope.kindOf(name);
+  const collected = collectTail(graph, nodes, beyond, kindOf);
+  const hasTail = collected.nodes.length > 0;
+  const ends = graph.output.map(({ name }) => name).filter((name) => kindOf(name) === "activation");
+  const inputNames = new Set(inputs.map(({ name }) => name));
+  const outputs = new Map<string, Activation>();
+  for (const name of [...ends, ...collected.reads.filter((name) => !inputNames.has(name))]) {
+    const value = scope.get(name, "the model's output");
+    if (value.kind === "activation") outputs.set(name, builder.reorder(value, orderOf(value.shape)));
+  }
+  if (outputs.size === 0 && !hasTail) {
+    throw new GenieError(
+      "invalid-model",
+      `the model's output "${graph.output[0]?.name}" is not computed from its input`,
+    );
+  }
+  const isLast = imageOrder.join() === onnxOrder(4).join();
+  const network: Graph = { ...fuseBias(builder.finish(outputs)), ...(isLast && { channelsLast: true }) };
+  if (!hasTail) return network;
+  if (!network.nodes.some(isLayer)) throw obstacles.refusal();
+  const read = new Set(network.nodes.flatMap(({ inputs }) => inputs));
+  const kept = network.inputs.filter(({ name }) => read.has(name));
+  const unread = new Set(network.inputs.filter((input) => !kept.includes(input)).map(({ name }) => name));
+  const reads = collected.reads.flatMap((value) => {
+    if (unread.has(value)) return [];
+    const { shape } = scope.get(value, "the tail") as Activation;
+    return [{ value, channelsFirst: shape.length === 4 && !isLast }];
+  });
+  return {
+    ...network,
+    inputs: kept,
+    tail: tailOf(parsed, collected, reads, new Set(kept.map(({ name }) => name)), {
+      reasons: obstacles.reasons,
+      batch: fixedBatch,
+    }),
+  };
 }
 
 /** Every operator that a file may use, in alphabetical order. */
@@ -78,37 +127,56 @@ export function supportedOperators(): string[] {
   return [...new Set([...Object.keys(converters), ...Object.keys(folders)])].sort();
 }
 
-/** Names every operator in the way at once, so that nobody has to find them one after another. */
-function requireSupported(nodes: readonly NamedNode[]): void {
-  const users = new Map<string, string[]>();
-  for (const { proto, name } of nodes) {
-    if (isSupported(proto)) continue;
-    const operator = isOnnx(proto) ? proto.opType : `${proto.domain}.${proto.opType}`;
-    const names = users.get(operator);
-    if (names) names.push(name);
-    else users.set(operator, [name]);
+/** What the network ends at. */
+class Obstacles {
+  readonly #users = new Map<string, { first: string; count: number; error: GenieError }>();
+
+  add({ proto, name }: NamedNode, error: GenieError): void {
+    const operator = operatorOf(proto);
+    // One operator may be in the way for several reasons: one line for each.
+    const key = `${operator} ${error.message.replace(JSON.stringify(name), "")}`;
+    const known = this.#users.get(key);
+    if (known) known.count++;
+    else this.#users.set(key, { first: name, count: 1, error });
   }
-  if (users.size === 0) return;
-  const uses = [...users].map(([operator, [first, ...others]]) => {
-    const more = others.length > 0 ? ` and ${others.length} more` : "";
-    return `node "${first}"${more} uses the unsupported operator ${operator}`;
-  });
-  throw new GenieError(
-    "unsupported-operator",
-    `${uses.join(", ")}; supported are ${supportedOperators().join(", ")}`,
-  );
+
+  /** A line for each kind, so that nobody has to find them one after another. */
+  get reasons(): string[] {
+    return [...this.#users.values()].map(
+      ({ count, error }) => `${error.message}${count > 1 ? ` (and ${count - 1} more)` : ""}`,
+    );
+  }
+
+  /** Where nothing is left to be quantized. */
+  refusal(): GenieError {
+    return new GenieError(
+      "unsupported-operator",
+      `nothing of the model can be quantized: ${this.reasons.join("; ") || "it has no layer with weights"}; ` +
+        `supported are ${supportedOperators().join(", ")}`,
+    );
+  }
 }
 
-function isSupported(proto: NodeProto): boolean {
-  return isOnnx(proto) && (Object.hasOwn(converters, proto.opType) || Object.hasOwn(folders, proto.opType));
+function operatorOf({ domain, opType }: NodeProto): string {
+  return isOnnx(domain) ? opType : `${domain}.${opType}`;
 }
 
-function isOnnx({ domain }: NodeProto): boolean {
+function isOnnx(domain: string): boolean {
   return domain === "" || domain === "ai.onnx";
 }
 
 /** What a node computes: now, if its inputs are known, else by nodes of ours. */
-function convert(operation: Operation, builder: GraphBuilder, folder: ConstantFolder): Value[] {
+function convert(
+  operation: Operation,
+  builder: GraphBuilder,
+  folder: ConstantFolder,
+  proto: NodeProto,
+): Value[] {
+  const isOurs = isOnnx(proto.domain);
+  const isSupported = Object.hasOwn(converters, proto.opType) || Object.hasOwn(folders, proto.opType);
+  if (!isOurs || !isSupported) {
+    throw operation.unsupported(`the operator ${operatorOf(proto)} is not supported`);
+  }
   const isKnown = operation.inputs.every((value) => value === undefined || value.kind === "constant");
   if (isKnown) {
     const tensors = operation.inputs.map((value) => (value?.kind === "constant" ? value.tensor : undefined));

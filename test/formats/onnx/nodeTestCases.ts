@@ -103,7 +103,8 @@ function vectorsToBatches({ model, inputs, outputs }: NodeTest): void {
     if (tensor.dims.length === 1) tensor.dims.unshift(1n);
   }
   for (const { type } of [...model.graph!.input, ...model.graph!.output]) {
-    const shape = type?.value.value?.shape;
+    if (type?.value.case !== "tensorType") continue;
+    const { shape } = type.value.value;
     if (shape?.dim.length === 1) {
       shape.dim.unshift(create(TensorShapeProto_DimensionSchema, { value: { case: "dimValue", value: 1n } }));
     }

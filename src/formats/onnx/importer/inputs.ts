@@ -2,8 +2,12 @@
 import { GenieError } from "../../../errors.ts";
 import type { GraphProto, ValueInfoProto } from "../onnx_pb.ts";
 import type { NamedNode } from "./liveNodes.ts";
+import { referencesOf } from "./references.ts";
+import { isFloat } from "./tensors.ts";
 
 export interface NetworkInputs {
+  /** Names of those that are no batch of float values: what reads them is none of the network's. */
+  beyond: string[];
   /** ONNX's shapes with −1 for the batch. */
   inputs: { name: string; shape: number[] }[];
   /** The batch size of the first input, where the file has a number there. */
@@ -38,7 +42,7 @@ export function readInputs(
   inputShape: readonly number[] | undefined,
 ): NetworkInputs {
   const initialized = new Set(graph.initializer.map(({ name }) => name));
-  const read = new Set(live.flatMap(({ proto }) => proto.input));
+  const read = new Set(live.flatMap(({ proto }) => referencesOf(proto)));
   for (const { name } of graph.output) read.add(name);
   const infos = new Map<string, ValueInfoProto>();
   for (const info of graph.input) {
@@ -47,13 +51,24 @@ export function readInputs(
     }
     if (read.has(info.name) && !initialized.has(info.name)) infos.set(info.name, info);
   }
+  const beyond = [...infos.values()]
+    .filter((info) => infos.size > 1 && !isBatch(info))
+    .map(({ name }) => name);
+  for (const name of beyond) infos.delete(name);
   const dimensions = [...infos.values()].map(dimensionsOf);
   const inputs = [...infos.keys()].map((name, i) => ({
     name,
     shape: shapeOf(name, dimensions[i], i === 0 ? inputShape : undefined),
   }));
   const batch = dimensions[0]?.[0];
-  return { inputs, fixedBatch: typeof batch === "number" ? batch : undefined };
+  return { inputs, beyond, fixedBatch: typeof batch === "number" ? batch : undefined };
+}
+
+/** Whether an input beside others is what a network takes: numbers of two dimensions at least. */
+function isBatch({ type }: ValueInfoProto): boolean {
+  if (type?.value.case !== "tensorType") return false;
+  const { elemType, shape } = type.value.value;
+  return isFloat(elemType) && (shape === undefined || shape.dim.length > 1);
 }
 
 /** Sizes, or names where the file leaves them open; undefined if it does not even say how many. */

@@ -89,6 +89,7 @@ export class Operation {
   activation(index: number): Activation {
     const value = this.inputs[index];
     if (!value) throw this.invalid(`it has no input ${index}`);
+    if (value.kind === "beyond") throw this.unsupported("it reads what is not understood");
     if (value.kind === "quantized") {
       throw this.unsupported("it computes with quantized integers; only DequantizeLinear may read them");
     }

@@ -3,10 +3,10 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { GenieError } from "../../../errors.ts";
 import { holdsMagic } from "../../magic.ts";
 import { isPrintable } from "../../printable.ts";
-import { type GraphProto, type ModelProto, ModelProtoSchema } from "../onnx_pb.ts";
+import { type GraphProto, type ModelProto, ModelProtoSchema, type OperatorSetIdProto } from "../onnx_pb.ts";
 
 /** ONNX's own operators are versioned together; 22 and 23 changed none of ours but the types they take. */
-const MIN_OPSET = 7;
+const MIN_OPSET = 1;
 const MAX_OPSET = 23;
 
 /** Files that people give us by mistake, by their first bytes, and what to do with them. */
@@ -20,11 +20,18 @@ const OTHER_FORMATS: { magic: string; offset?: number; hint: string }[] = [
   { magic: "version https://git-lfs", hint: "a pointer of Git LFS; fetch the file itself" },
 ];
 
+export interface ParsedModel {
+  graph: GraphProto;
+  /** The version of ONNX's operators that it is written for. */
+  opset: number;
+  /** Versions of other operators. */
+  domains: OperatorSetIdProto[];
+}
+
 /**
- * @returns The file's graph and the version of ONNX's operators that it is written for.
- * @throws GenieError `malformed-file`, also for names that cannot be printed; `unsupported-operator` for an operator set outside 7 to 23.
+ * @throws GenieError `malformed-file`, also for names that cannot be printed; `unsupported-operator` for an operator set outside 1 to 23.
  */
-export function parseModel(bytes: Uint8Array): { graph: GraphProto; opset: number } {
+export function parseModel(bytes: Uint8Array): ParsedModel {
   if (bytes.length === 0) throw new GenieError("malformed-file", "not an ONNX file: it is empty");
   const model = decode(bytes);
   const graph = model?.graph;
@@ -33,7 +40,8 @@ export function parseModel(bytes: Uint8Array): { graph: GraphProto; opset: numbe
     const complaint = hint ?? (isText(bytes) ? "it is text" : "truncated, damaged, or another format");
     throw new GenieError("malformed-file", `not a readable ONNX file: ${complaint}`);
   }
-  const version = model.opsetImport.find(({ domain }) => domain === "" || domain === "ai.onnx")?.version;
+  const isOnnx = ({ domain }: OperatorSetIdProto): boolean => domain === "" || domain === "ai.onnx";
+  const version = model.opsetImport.find(isOnnx)?.version;
   if (version === undefined) {
     throw new GenieError("malformed-file", "the ONNX file does not say which operator set it is written for");
   }
@@ -44,13 +52,16 @@ export function parseModel(bytes: Uint8Array): { graph: GraphProto; opset: numbe
     );
   }
   checkNames(graph);
-  return { graph, opset: Number(version) };
+  const domains = model.opsetImport.filter((set) => !isOnnx(set));
+  return { graph, opset: Number(version), domains };
 }
 
 function checkNames(graph: GraphProto): void {
   const isBad = (name: string) => !isPrintable(name);
   const values = [...graph.input, ...graph.output, ...graph.initializer];
-  const dimensions = graph.input.flatMap(({ type }) => type?.value.value?.shape?.dim ?? []);
+  const dimensions = graph.input.flatMap(({ type }) =>
+    type?.value.case === "tensorType" ? (type.value.value.shape?.dim ?? []) : [],
+  );
   if (
     isBad(graph.name) ||
     values.some(({ name }) => isBad(name)) ||

@@ -29,6 +29,11 @@ export class Scope {
     this.#values.set(name, value);
   }
 
+  /** What a name stands for, if that is known yet. */
+  kindOf(name: string): Value["kind"] | undefined {
+    return this.#values.get(name)?.kind;
+  }
+
   /** @param reader Says in errors who asks. */
   get(name: string, reader: string): Value {
     const known = this.#values.get(name);

@@ -31,7 +31,12 @@ export interface QuantizedValue {
   params: QuantParams;
 }
 
-export type Value = ConstantValue | Activation | QuantizedValue;
+/** Computed behind the end of the network that we understand (`Tail`). */
+export interface BeyondValue {
+  kind: "beyond";
+}
+
+export type Value = ConstantValue | Activation | QuantizedValue | BeyondValue;
 
 /** The order in which our kernels want rank-`rank` values: [N, …, C]. */
 export function channelsLast(rank: number): number[] {

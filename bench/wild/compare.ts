@@ -1,0 +1,78 @@
+/** Two ONNX files on the same plausible inputs, by onnxruntime. */
+import * as ort from "onnxruntime-web";
+import type { Graph } from "../../src/ir/graph.ts";
+
+ort.env.wasm.numThreads = 1;
+ort.env.logLevel = "error";
+
+/** Inputs that the figures are means of. */
+const RUNS = 4;
+
+/**
+ * Signal to noise 10·log₁₀(Σ a² / Σ (a − b)²) of each output of `b` against those of `a`, in decibels.
+ *
+ * @param graph Says what the inputs measure where the files leave it open.
+ */
+export async function compareFiles(a: Uint8Array, b: Uint8Array, graph: Graph): Promise<number[]> {
+  const options = { executionProviders: ["wasm"], logSeverityLevel: 3 } as const;
+  const [first, second] = [
+    await ort.InferenceSession.create(a, options),
+    await ort.InferenceSession.create(b, options),
+  ];
+  const signal: number[] = [];
+  const noise: number[] = [];
+  try {
+    for (let run = 0; run < RUNS; run++) {
+      const feeds = feedsFor(first, graph, run);
+      const wanted = await first.run(feeds);
+      const renamed = Object.fromEntries(
+        second.inputNames.map((name, i) => [name, feeds[name] ?? feeds[first.inputNames[i]!]!]),
+      );
+      const got = await second.run(renamed);
+      first.outputNames.forEach((name, i) => {
+        const x = Array.from(wanted[name]!.data as Float32Array, Number);
+        const y = Array.from(got[second.outputNames[i]!]!.data as Float32Array, Number);
+        if (x.length !== y.length) throw new Error(`output ${name}: ${x.length} values and ${y.length}`);
+        signal[i] = (signal[i] ?? 0) + x.reduce((sum, value) => sum + value * value, 0);
+        noise[i] = (noise[i] ?? 0) + x.reduce((sum, value, k) => sum + (value - y[k]!) ** 2, 0);
+      });
+    }
+  } finally {
+    await first.release();
+    await second.release();
+  }
+  return signal.map((power, i) => Math.min(200, 10 * Math.log10(power / noise[i]!)));
+}
+
+function feedsFor(session: ort.InferenceSession, graph: Graph, run: number): Record<string, ort.Tensor> {
+  return Object.fromEntries(
+    session.inputNames.map((name, index) => {
+      const stated = session.inputMetadata[index] as { shape?: readonly (number | string)[] } | undefined;
+      const ours = graph.inputs.find((input) => input.name === name)?.shape ?? graph.inputs[0]!.shape;
+      const isImage = ours.length === 4;
+      const known = isImage && !graph.channelsLast ? [ours[0]!, ours[3]!, ours[1]!, ours[2]!] : ours;
+      const shape = (stated?.shape ?? known).map((size, axis) => {
+        if (axis === 0) return typeof size === "number" && size > 0 && size < 1000 ? size : 1;
+        return typeof size === "number" && size > 0 ? size : known[axis]!;
+      });
+      return [name, new ort.Tensor("float32", values(shape, run), shape)];
+    }),
+  );
+}
+
+/** Smooth fields between 0 and 1, more or less: as pictures are. */
+function values(shape: readonly number[], run: number): Float32Array {
+  const count = shape.reduce((product, size) => product * size, 1);
+  const width = shape.at(-1)!;
+  let state = run + 1;
+  const random = (): number => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+  const out = new Float32Array(count);
+  for (let i = 0; i < count; i++) {
+    const [left, above] = [out[i - 1] ?? 0.5, out[i - width] ?? 0.5];
+    out[i] = 0.9 * (i % width === 0 ? above : (left + above) / 2) + 0.1 * 0.5 + 0.3 * (random() - 0.5);
+  }
+  return out;
+}
