@@ -13,7 +13,7 @@ import {
   ValueInfoProtoSchema,
 } from "../../../src/formats/onnx/onnx_pb.ts";
 import { runOnnx } from "../../support/onnxruntime.ts";
-import { floats, int64s, type ModelParts, model, node, numbers, raw } from "./models.ts";
+import { floats, type ModelParts, model, node, numbers, raw } from "./models.ts";
 
 const SHAPE = [1, 3, 8, 8];
 const x = { shape: SHAPE, data: numbers(192, 3) };
