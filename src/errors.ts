@@ -9,6 +9,17 @@ export class GenieError extends Error {
   }
 }
 
+/** A `dynamic-shape` that says what is open. */
+export class OpenShapeError extends GenieError {
+  /** The input's shape in the file's own layout, the batch first; undefined where a size must be known. */
+  readonly shape: readonly (number | undefined)[];
+
+  constructor(message: string, shape: readonly (number | undefined)[]) {
+    super("dynamic-shape", message);
+    this.shape = shape;
+  }
+}
+
 export type ErrorCode =
   /** The bytes are not a readable file of the expected format: wrong magic, truncated, hostile sizes. */
   | "malformed-file"

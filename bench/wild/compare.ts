@@ -41,7 +41,7 @@ export async function compareFiles(a: Uint8Array, b: Uint8Array, graph: Graph): 
     await first.release();
     await second.release();
   }
-  return signal.map((power, i) => Math.min(200, 10 * Math.log10(power / noise[i]!)));
+  return signal.map((power, i) => (noise[i] === 0 ? 200 : Math.min(200, 10 * Math.log10(power / noise[i]!))));
 }
 
 function feedsFor(session: ort.InferenceSession, graph: Graph, run: number): Record<string, ort.Tensor> {
@@ -53,7 +53,7 @@ function feedsFor(session: ort.InferenceSession, graph: Graph, run: number): Rec
       const known = isImage && !graph.channelsLast ? [ours[0]!, ours[3]!, ours[1]!, ours[2]!] : ours;
       const shape = (stated?.shape ?? known).map((size, axis) => {
         if (axis === 0) return typeof size === "number" && size > 0 && size < 1000 ? size : 1;
-        return typeof size === "number" && size > 0 ? size : known[axis]!;
+        return typeof size === "number" && size > 0 && size < 2 ** 31 ? size : known[axis]!;
       });
       return [name, new ort.Tensor("float32", values(shape, run), shape)];
     }),

@@ -24,7 +24,11 @@ export type ImageOptions = PixelOptions & Omit<FolderOptions, "size">;
  *
  * @throws GenieError as `loadModel`, and `malformed-file` for a file that cannot be read.
  */
-export async function readModel(path: string, inputShape?: number[]): Promise<Graph> {
+export async function readModel(
+  path: string,
+  { inputShape }: { inputShape?: number[] } = {},
+  onNote?: (note: string) => void,
+): Promise<Graph> {
   const isInFolder = await isFolder(path);
   const file = isInFolder ? join(path, "model.json") : path;
   if (isInFolder && !(await stat(file).catch(() => undefined))) {
@@ -39,7 +43,7 @@ export async function readModel(path: string, inputShape?: number[]): Promise<Gr
       `its weights are in ${place}, which is not there: copy it beside it`,
     );
   };
-  return named(file, () => loadModel(bytes, { inputShape, readShard }));
+  return named(file, () => loadModel(bytes, { inputShape, readShard, onNote }));
 }
 
 export async function isFolder(path: string): Promise<boolean> {

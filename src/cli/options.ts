@@ -64,11 +64,15 @@ function positive(text: string): number {
   return value;
 }
 
-/** Reads "1,3,224,224". */
+/** Reads "1,3,224,224", or "?,3,480,640" where not all of it has to be said: −1 for a question mark. */
 function shape(text: string): number[] {
-  const values = numbers(text);
-  if (!values.every((value) => Number.isInteger(value) && value > 0)) {
-    throw new InvalidArgumentError("It must be positive integers with commas between them, as 1,3,224,224.");
+  const values = text
+    .split(",")
+    .map((part) => (part.trim() === "?" ? -1 : Number(part.trim() || Number.NaN)));
+  if (!values.every((value) => Number.isInteger(value) && (value > 0 || value === -1))) {
+    throw new InvalidArgumentError(
+      "It must be positive integers or question marks with commas between them, as 1,3,224,224.",
+    );
   }
   return values;
 }
@@ -84,7 +88,7 @@ export function addReportFlags(command: Command): Command {
 export function addModelFlags(command: Command): Command {
   return command.option(
     "--input-shape <n,c,h,w>",
-    "the input's shape where the model leaves it open, in the model's own layout",
+    "the input's shape where the model leaves it open, in the model's own layout; ? for what it says itself",
     shape,
   );
 }

@@ -4,13 +4,18 @@ import { holdsMagic } from "../formats/magic.ts";
 import type { ShardReader } from "../formats/tfjs/importTfjsLayers.ts";
 import { fuseActivations } from "../ir/fuse.ts";
 import type { Graph } from "../ir/graph.ts";
-import { validate } from "../ir/validate.ts";
+import { readWithSize } from "./openShape.ts";
 import { readUrl } from "./readUrl.ts";
 
 export interface LoadOptions {
-  /** The input's shape where the file leaves it open, in the file's own layout: ONNX [N, C, H, W], Keras [N, H, W, C]. */
+  /**
+   * The input's shape where the file leaves it open, in the file's own layout: ONNX [N, C, H, W], Keras [N, H, W, C]; −1
+   * for what the file says or nobody knows. Default: a usual size that fits the network, which `onNote` hears of.
+   */
   inputShape?: number[] | undefined;
-  /** Bytes of a weight file that a TFJS `model.json` names; default: beside it, where `source` is a URL. */
+  /** Called with what a person should know of the file. */
+  onNote?: ((note: string) => void) | undefined;
+  /** Bytes of a weight file that a TFJS `model.json` or ONNX external data names; default: beside it, where `source` is a URL. */
   readShard?: ShardReader | undefined;
 }
 
@@ -23,11 +28,12 @@ export interface LoadOptions {
  */
 export async function loadModel(source: Uint8Array | URL, options: LoadOptions = {}): Promise<Graph> {
   const bytes = source instanceof URL ? await readUrl(source) : source;
-  const graph = await importModel(bytes, {
-    ...options,
-    readShard: options.readShard ?? shardsBeside(source),
-  });
-  validate(graph);
+  const readShard = options.readShard ?? shardsBeside(source);
+  const graph = await readWithSize(
+    (inputShape) => importModel(bytes, { ...options, inputShape, readShard }),
+    options.inputShape,
+    options.onNote,
+  );
   return fuseActivations(graph);
 }
 
@@ -49,8 +55,8 @@ async function importModel(
     const { importTfjsLayers } = await import("../formats/tfjs/importTfjsLayers.ts");
     return importTfjsLayers(bytes, readShard, { inputShape });
   }
-  const { importOnnx } = await import("../formats/onnx/import.ts");
-  return importOnnx(bytes, inputShape ? { inputShape } : {});
+  const { importOnnxWithFiles } = await import("../formats/onnx/import.ts");
+  return importOnnxWithFiles(bytes, readShard, inputShape ? { inputShape } : {});
 }
 
 const HDF5 = "\x89HDF\r\n\x1a\n";
@@ -65,7 +71,7 @@ function shardsBeside(source: Uint8Array | URL): ShardReader {
     if (source instanceof URL) return readUrl(new URL(path, source));
     throw new GenieError(
       "malformed-file",
-      `model.json keeps its weights in "${path}": load it by URL, or give readShard`,
+      `the model keeps its weights in "${path}": load it by URL, or give readShard`,
     );
   };
 }

@@ -61,7 +61,7 @@ export function addEvaluate(program: Command): void {
 async function runEvaluate(model: string, flags: EvaluateFlags): Promise<void> {
   const reporter = createReporter(flags);
   const profile = createProfileOutput(flags);
-  const graph = await readModel(model, flags.inputShape);
+  const graph = await readModel(model, flags, reporter.note);
   const images = await readImages(flags.images, graph, {
     ...imageOptions(flags),
     limit: flags.limit,

@@ -12,6 +12,7 @@ import {
   type ModelFlags,
   type ReportFlags,
 } from "../options.ts";
+import { createReporter } from "../reporter.ts";
 import { printResult } from "../result.ts";
 
 type InspectFlags = ReportFlags & ModelFlags & BitFlags;
@@ -38,7 +39,8 @@ export function addInspect(program: Command): void {
 }
 
 async function runInspect(model: string, flags: InspectFlags): Promise<void> {
-  const graph = await readModel(model, flags.inputShape);
+  const reporter = createReporter(flags);
+  const graph = await readModel(model, flags, reporter.note);
   const isQuantized = graph.nodes.some((node) => node.op === "fakeQuantize");
   const summary = summarize(graph, isQuantized ? undefined : assignBits(graph, flags));
   printResult({ command: "inspect", model, ...summary }, () => formatInspection(summary), flags);

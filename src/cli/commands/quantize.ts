@@ -123,7 +123,7 @@ async function runQuantize(model: string, flags: QuantizeFlags): Promise<void> {
   const checkpoint = await openRunFolder(output.path, flags);
   const reporter = createReporter(flags);
   const profile = createProfileOutput(flags);
-  const graph = await readModel(model, flags.inputShape);
+  const graph = await readModel(model, flags, reporter.note);
   output.check(graph);
   const images = data
     ? await readImages(data, graph, { ...imageOptions(flags), note: reporter.note })

@@ -85,8 +85,8 @@ async function runSynthesize(model: string, flags: SynthesizeFlags & { iteration
   const output = flags.output ?? `${stem(model)}.images.npy`;
   const npy = await openOutput(output, [model]);
   const sheet = await openOutput(`${output.replace(/\.npy$/, "")}.png`, [model]);
-  const graph = await readModel(model, flags.inputShape);
   const reporter = createReporter(flags);
+  const graph = await readModel(model, flags, reporter.note);
   const profile = createProfileOutput(flags);
   const collector = createCollector();
   const started = performance.now();

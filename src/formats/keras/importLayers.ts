@@ -1,5 +1,5 @@
 /** A Keras model, whatever file it comes from, as a Graph. */
-import { GenieError } from "../../errors.ts";
+import { GenieError, OpenShapeError } from "../../errors.ts";
 import type { Graph } from "../../ir/graph.ts";
 import { LayerBuilder } from "./layerBuilder.ts";
 import { type Converter, layerConverters } from "./layerConverters.ts";
@@ -109,14 +109,17 @@ function inOrder(layers: readonly LayerCall[]): LayerCall[] {
 function readInputShape({ name, config }: LayerCall, given: number[] | undefined): number[] {
   const written = config.batch_input_shape ?? config.batch_shape ?? given;
   const sizes: unknown[] = Array.isArray(written) ? written : [];
-  const shape = sizes.map((size, axis) => (axis === 0 ? -1 : (size ?? given?.[axis])));
-  const isKnown = (size: unknown, axis: number): size is number =>
-    axis === 0 || (Number.isSafeInteger(size) && (size as number) > 0);
-  if (shape.length < 2 || !shape.every(isKnown)) {
-    throw new GenieError(
-      "dynamic-shape",
+  const shape = sizes.map((size, axis) => {
+    const known = axis === 0 ? -1 : (size ?? given?.[axis]);
+    return Number.isSafeInteger(known) && (axis === 0 || (known as number) > 0)
+      ? (known as number)
+      : undefined;
+  });
+  if (shape.length < 2 || !shape.every((size) => size !== undefined)) {
+    throw new OpenShapeError(
       `input "${name}" has the shape [${sizes.map((size) => size ?? "?").join(", ")}]; ` +
         "give all of it, --input-shape or inputShape, as [N, H, W, C]",
+      shape,
     );
   }
   return shape;

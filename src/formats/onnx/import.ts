@@ -7,13 +7,14 @@ import { GenieError } from "../../errors.ts";
 import type { Graph } from "../../ir/graph.ts";
 import { isLayer } from "../../ir/rewrite.ts";
 import { converters } from "./importer/converters/index.ts";
+import { attachExternalData, type FileReader } from "./importer/externalData.ts";
 import { ConstantFolder, folders } from "./importer/folding.ts";
 import { fuseBias } from "./importer/fuseBias.ts";
 import { GraphBuilder } from "./importer/graphBuilder.ts";
 import { channelsLastValues, readInputs } from "./importer/inputs.ts";
 import { liveNodes, type NamedNode } from "./importer/liveNodes.ts";
 import { Operation } from "./importer/operation.ts";
-import { parseModel } from "./importer/parse.ts";
+import { type ParsedModel, parseModel } from "./importer/parse.ts";
 import { Scope } from "./importer/scope.ts";
 import { type Activation, channelsLast, onnxOrder, type Value } from "./importer/values.ts";
 import type { GraphProto, NodeProto } from "./onnx_pb.ts";
@@ -40,8 +41,26 @@ export interface ImportOptions {
  *   besides the batch; `invalid-model` where the file contradicts itself; `invalid-option` for an `inputShape` that
  *   contradicts the file.
  */
-export function importOnnx(bytes: Uint8Array, { inputShape }: ImportOptions = {}): Graph {
+export function importOnnx(bytes: Uint8Array, options: ImportOptions = {}): Graph {
+  return importParsed(parseModel(bytes), options);
+}
+
+/**
+ * The same for a model whose weights may lie in files beside it.
+ *
+ * @throws GenieError as `importOnnx`, and as `readFile`.
+ */
+export async function importOnnxWithFiles(
+  bytes: Uint8Array,
+  readFile: FileReader,
+  options: ImportOptions = {},
+): Promise<Graph> {
   const parsed = parseModel(bytes);
+  await attachExternalData(parsed.graph, readFile);
+  return importParsed(parsed, options);
+}
+
+function importParsed(parsed: ParsedModel, { inputShape }: ImportOptions): Graph {
   const { graph, opset } = parsed;
   const nodes = liveNodes(graph);
   const scope = new Scope(graph);

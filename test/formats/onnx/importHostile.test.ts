@@ -119,7 +119,7 @@ describe("other files", () => {
         nodes: [node("Conv", ["x", "w"], "y")],
         initializers: { w },
       }),
-      "unsupported-operator",
+      "malformed-file",
       /initializer "w" is stored in another file/,
     );
   });

@@ -1,5 +1,5 @@
 /** The inputs of the network: their shapes with the batch open, and the layout that the file gives them. */
-import { GenieError } from "../../../errors.ts";
+import { GenieError, OpenShapeError } from "../../../errors.ts";
 import type { GraphProto, ValueInfoProto } from "../onnx_pb.ts";
 import type { NamedNode } from "./liveNodes.ts";
 import { referencesOf } from "./references.ts";
@@ -90,7 +90,7 @@ function shapeOf(
   given: readonly number[] | undefined,
 ): number[] {
   const stated = dimensions ?? given?.map(() => "?");
-  if (!stated) throw dynamic(name, "its shape is not stated");
+  if (!stated) throw dynamic(name, "its shape is not stated", []);
   if (stated.length < 2 || stated.length > 8) {
     throw new GenieError(
       "invalid-model",
@@ -100,24 +100,25 @@ function shapeOf(
   const sizes = given && given.length === stated.length - 1 ? [-1, ...given] : given;
   if (sizes && sizes.length !== stated.length) throw contradiction(name, stated, given!);
   const shape = stated.slice(1).map((size, i) => {
-    const wanted = sizes?.[i + 1];
+    const wanted = sizes?.[i + 1] === -1 ? undefined : sizes?.[i + 1];
     if (wanted !== undefined && (!Number.isSafeInteger(wanted) || wanted < 1)) {
       throw contradiction(name, stated, given!);
     }
     if (typeof size === "number" && wanted !== undefined && wanted !== size) {
       throw contradiction(name, stated, given!);
     }
-    const known = typeof size === "number" ? size : wanted;
-    if (known === undefined) throw dynamic(name, `its shape is [${stated.join(", ")}]`);
-    return known;
+    return typeof size === "number" ? size : wanted;
   });
+  if (!shape.every((size) => size !== undefined)) {
+    throw dynamic(name, `its shape is [${stated.join(", ")}]`, [undefined, ...shape]);
+  }
   return [-1, ...shape];
 }
 
-function dynamic(name: string, complaint: string): GenieError {
-  return new GenieError(
-    "dynamic-shape",
+function dynamic(name: string, complaint: string, shape: (number | undefined)[]): OpenShapeError {
+  return new OpenShapeError(
     `the model's input "${name}" is open: ${complaint}; say what it is with --input-shape (inputShape), for example 1,3,224,224`,
+    shape,
   );
 }
 

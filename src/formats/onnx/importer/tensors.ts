@@ -2,11 +2,8 @@
 import { GenieError } from "../../../errors.ts";
 import { halfToFloat } from "../../float16.ts";
 import { unpackInt4 } from "../int4.ts";
-import {
-  TensorProto_DataLocation as DataLocation,
-  TensorProto_DataType as DataType,
-  type TensorProto,
-} from "../onnx_pb.ts";
+import { TensorProto_DataType as DataType, type TensorProto } from "../onnx_pb.ts";
+import { isExternal } from "./externalData.ts";
 
 export type TensorData = Float32Array | Float64Array | Int8Array | Uint8Array | Int16Array | Uint16Array;
 
@@ -79,14 +76,14 @@ export function int64s(values: readonly number[], shape: number[] = [values.leng
  * Reads one tensor of the file.
  *
  * @param what Names the tensor in errors: `initializer "conv1.weight"`.
- * @throws GenieError `malformed-file` where the data does not fill the shape; `unsupported-operator` for data in
- *   another file and for types that no network of ours has.
+ * @throws GenieError `malformed-file` where the data does not fill the shape; or where they were not read from
+ *   another file; `unsupported-operator` for types that no network of ours has.
  */
 export function decodeTensor(proto: TensorProto, what: string): OnnxTensor {
-  if (proto.dataLocation === DataLocation.EXTERNAL || proto.externalData.length > 0) {
+  if (isExternal(proto)) {
     throw new GenieError(
-      "unsupported-operator",
-      `${what} is stored in another file (ONNX external data); save the model as one file`,
+      "malformed-file",
+      `${what} is stored in another file (ONNX external data), and there is no way to read it: give it to the loader`,
     );
   }
   if (proto.dims.length > MAX_RANK) {
