@@ -1,15 +1,17 @@
 /** A quantized network as a float graph that computes what the integers will: what our evaluation runs. */
 import { GenieError } from "../errors.ts";
 import type { Constant, Graph, Node, QuantizedGraph, QuantizedTensor, QuantParams } from "./graph.ts";
+import { dequantizeBias, integerBiases } from "./integerBiases.ts";
 import { freshName, renameInputs, valueNames } from "./rewrite.ts";
 
 /**
- * Every weight dequantized from its integers, and a `fakeQuantize` node behind every quantized activation. All
+ * Every weight and every integer bias dequantized, and a `fakeQuantize` node behind every quantized activation. All
  * nodes that read the activation read the quantized one; a graph output stays as it is.
  *
  * @throws GenieError `invalid-model` where `quantized` names a constant or an activation that its graph lacks.
  */
-export function toFakeQuantized({ graph, weights, activations }: QuantizedGraph): Graph {
+export function toFakeQuantized(model: QuantizedGraph): Graph {
+  const { graph, activations } = model;
   const taken = valueNames(graph);
   const nodeNames = new Set(graph.nodes.map((node) => node.name));
   const quantizedNames = new Map<string, string>();
@@ -44,7 +46,7 @@ export function toFakeQuantized({ graph, weights, activations }: QuantizedGraph)
       );
     }
   }
-  return { ...graph, nodes: written, constants: dequantizedConstants(graph, weights) };
+  return { ...graph, nodes: written, constants: dequantizedConstants(model) };
 }
 
 /** w = (q − zeroPoint) · scale in float32, per tensor or per channel along the last axis. */
@@ -58,13 +60,17 @@ export function dequantize({ data, params: { scale, zeroPoint } }: QuantizedTens
   return weights;
 }
 
-function dequantizedConstants(graph: Graph, weights: QuantizedGraph["weights"]): Map<string, Constant> {
+function dequantizedConstants(model: QuantizedGraph): Map<string, Constant> {
+  const { graph, weights } = model;
   const constants = new Map(graph.constants);
   for (const [name, tensor] of weights) {
     if (!constants.has(name)) {
       throw new GenieError("invalid-model", `the model has no constant "${name}" that was quantized`);
     }
     constants.set(name, { shape: tensor.shape, data: dequantize(tensor) });
+  }
+  for (const [name, bias] of integerBiases(model)) {
+    constants.set(name, { shape: [bias.codes.length], data: dequantizeBias(bias) });
   }
   return constants;
 }

@@ -1,6 +1,7 @@
 /** The blocks of a network one after the other, as one member of a data-parallel reconstruction sees them. */
 import { type Collective, shareStart } from "../engine/collective.ts";
 import { valuesNamed } from "../engine/feeds.ts";
+import { GenieError } from "../errors.ts";
 import { type Images, inputValues, type Values } from "../images.ts";
 import { assignBits } from "../ir/bits.ts";
 import { type Block, blockGraph } from "../ir/blocks.ts";
@@ -119,9 +120,11 @@ export async function reconstructBlocks(
         const fed = takesFeedback && (await roundBlock(unit, x, quantizedX, settings, slabs, collective));
         if (fed) {
           const other = await finish(fed);
-          if (other.loss < best.loss) best = other;
+          // A loss that is no number loses against every other.
+          if (!(best.loss <= other.loss)) best = other;
         }
         const { quantization, loss } = best;
+        requireFinite(block, best);
         outputs = best.outputs;
         commit(quantization, model);
         const report: BlockReport = {
@@ -149,6 +152,29 @@ export function usefulMembers(workers: number, images: number, batchSize: number
 /** Where member `rank`'s share of the calibration images begins and ends. */
 export function imageRange(count: number, rank: number, size: number): [number, number] {
   return [shareStart(count, rank, size), shareStart(count, rank + 1, size)];
+}
+
+/** What is not finite here would be not finite in the file: no path to it may pass. */
+function requireFinite(
+  { name }: Block,
+  { quantization: { weights, activations, biases }, loss }: Finished,
+): void {
+  const numbers: [string, ArrayLike<number>][] = [
+    ["its error", [loss]],
+    ...biases.map(([constant, { data }]): [string, Float32Array] => [`the bias "${constant}"`, data]),
+    ...[...weights, ...activations].map(([value, quantized]): [string, Float32Array] => [
+      `the step of "${value}"`,
+      ("params" in quantized ? quantized.params : quantized).scale,
+    ]),
+  ];
+  for (const [what, values] of numbers) {
+    const bad = Array.prototype.find.call(values, (value: number) => !Number.isFinite(value));
+    if (bad === undefined) continue;
+    throw new GenieError(
+      "invalid-model",
+      `block "${name}" comes out with ${what} at ${bad}: its weights or biases are too large for float32`,
+    );
+  }
 }
 
 /** The values that blocks behind each block read. */

@@ -9,17 +9,21 @@ export interface OrtTensor {
 ort.env.wasm.numThreads = 1;
 ort.env.logLevel = "error";
 
+/** Levels of onnxruntime's graph optimization. */
+export type Optimization = "disabled" | "basic" | "extended" | "all";
+export const OPTIMIZATIONS: readonly Optimization[] = ["disabled", "basic", "extended", "all"];
+
 /**
  * Runs an ONNX file.
  *
- * @param optimize Off by default, so that every operator computes literally what the standard says: with "all"
- *   onnxruntime fuses QuantizeLinear, Conv and DequantizeLinear into integer kernels.
+ * @param optimize What users get unless they ask for less: with "all" onnxruntime fuses QuantizeLinear, Conv and
+ *   DequantizeLinear into integer kernels. With "disabled" every operator computes literally what the standard says.
  * @returns The file's outputs by name, as floats.
  */
 export async function runOnnx(
   bytes: Uint8Array,
   feeds: Record<string, OrtTensor>,
-  { optimize = "disabled" }: { optimize?: "disabled" | "basic" | "all" } = {},
+  { optimize = "all" }: { optimize?: Optimization } = {},
 ): Promise<Record<string, OrtTensor>> {
   const session = await ort.InferenceSession.create(bytes, {
     executionProviders: ["wasm"],

@@ -4,15 +4,17 @@
  * Format: https://github.com/onnx/onnx/blob/main/docs/IR.md
  */
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import type { Graph, QuantizedGraph, QuantizedTensor } from "../../ir/graph.ts";
+import type { Graph, QuantizedGraph } from "../../ir/graph.ts";
+import { dropImpliedActivations } from "../../ir/impliedActivations.ts";
+import { integerBiases } from "../../ir/integerBiases.ts";
 import { toFakeQuantized } from "../../ir/quantized.ts";
 import { removeDead } from "../../ir/rewrite.ts";
 import { inferShapes } from "../../ir/shapes.ts";
 import { VERSION } from "../../version.ts";
 import { writeNode } from "./exportNodes.ts";
-import { GraphWriter, type Layout, NCHW } from "./graphWriter.ts";
+import { GraphWriter, type IntegerConstants, type Layout, NCHW } from "./graphWriter.ts";
 import { TensorProto_DataType as DataType, ModelProtoSchema, type ValueInfoProtoSchema } from "./onnx_pb.ts";
-import type { ActivationStorage } from "./storage.ts";
+import type { WeightStorage } from "./storage.ts";
 import { infoOf, namesGiven, openTail, writeTail } from "./tail/writeTail.ts";
 
 /** The first with INT4 and UINT4, and the IR version that came with it. */
@@ -24,10 +26,10 @@ const BATCH_NAME = "batch";
 
 export interface ExportOptions {
   /**
-   * The integers of quantized activations: "byte", 8-bit types for every width, runs right everywhere; "narrowest"
-   * takes INT4 and UINT4 up to 4 bits, which onnxruntime 1.30 miscomputes unless its optimizations are "basic".
+   * The integers of weights of up to 4 bits: "int8" (default), which runtimes compute with, or "int4", two to a byte,
+   * which onnxruntime 1.30 turns into floats at every call.
    */
-  activationStorage?: ActivationStorage;
+  weightStorage?: WeightStorage;
   /** Entries for the file's metadata, beside those we write. */
   metadata?: Readonly<Record<string, string>>;
 }
@@ -40,23 +42,27 @@ export interface ExportOptions {
  * A tail goes behind the network as it was; inputs and outputs are then those of the file that it came from, and so is
  * a batch that it fixes.
  *
- * A quantized model's weights are integers, w = (q − zeroPoint) · scale per output channel: INT4 or UINT4 up to 4
- * bits, INT8 or UINT8 above. A quantized activation passes through QuantizeLinear and DequantizeLinear, with a
- * Clip before where its width does not fill its type. The metadata has the bits of both by name, as JSON.
+ * A quantized model's weights are integers, w = (q − zeroPoint) · scale per output channel, as INT8 or UINT8 (or INT4
+ * and UINT4: `weightStorage`). A quantized activation passes through QuantizeLinear and DequantizeLinear, its codes
+ * through a Clip between them where its width does not fill its type; an activation function that these imply is left
+ * out. Biases behind quantized inputs are INT32, or sums of their own where few bits make the steps of INT32 too coarse
+ * (`integerBias`): so the file computes the same at every level of optimization. The metadata has the bits of both by name, as JSON.
  *
  * @throws GenieError "invalid-model" if the graph is inconsistent; "unsupported-operator", naming the node, for
  *   what ONNX cannot say.
  */
 export function exportOnnx(
   model: Graph | QuantizedGraph,
-  { activationStorage = "byte", metadata = {} }: ExportOptions = {},
+  { weightStorage = "int8", metadata = {} }: ExportOptions = {},
 ): Uint8Array {
   const isQuantized = "weights" in model;
-  const graph = removeDead(isQuantized ? toFakeQuantized(model) : model);
-  const weights: ReadonlyMap<string, QuantizedTensor> = isQuantized ? model.weights : new Map();
+  const graph = dropImpliedActivations(removeDead(isQuantized ? toFakeQuantized(model) : model));
+  const integers: IntegerConstants = isQuantized
+    ? { weights: model.weights, biases: integerBiases(model) }
+    : { weights: new Map(), biases: new Map() };
   const shapes = inferShapes(graph);
   const tail = graph.tail && openTail(graph.tail);
-  const writer = new GraphWriter(graph, shapes, weights, activationStorage, tail && namesGiven(tail));
+  const writer = new GraphWriter(graph, shapes, integers, weightStorage, tail && namesGiven(tail));
 
   const publicLayout = (name: string): Layout => writer.publicLayout(name);
   for (const { name } of graph.inputs) writer.hold(name, publicLayout(name), name);

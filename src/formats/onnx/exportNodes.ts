@@ -67,8 +67,7 @@ const writers: NodeWriters = {
     const input = writer.read(node.inputs[0]!, layout);
     const axis = layout === "nchw" ? 1 : writer.shapeOf(node.output).length - 1;
     const output = writer.nameFor(node.output, layout);
-    const { file, activationStorage } = writer;
-    addQuantizeDequantize(file, node.name, input, output, node.params, axis, activationStorage);
+    addQuantizeDequantize(writer.file, node.name, input, output, node.params, axis);
     writer.hold(node.output, layout, output);
   },
 };
@@ -83,7 +82,7 @@ function writeConv2d(node: Conv2dNode, writer: GraphWriter): void {
   const [kernelHeight, kernelWidth, channels, outputs] = dimensions(writer.shapeOf(node.inputs[1]!));
   const shape = [outputs, channels, kernelHeight, kernelWidth];
   const filter = writer.constant(node.inputs[1]!, [3, 2, 0, 1], shape, 0);
-  writeWindows(node, writer, [filter, ...bias(node, writer)], node.groups, [kernelHeight, kernelWidth]);
+  writeWindows(node, writer, filter, node.groups, [kernelHeight, kernelWidth]);
 }
 
 /** [kH, kW, C, M] → [C·M, 1, kH, kW] in C groups. */
@@ -91,23 +90,26 @@ function writeDepthwiseConv2d(node: DepthwiseConv2dNode, writer: GraphWriter): v
   const [kernelHeight, kernelWidth, channels, multiplier] = dimensions(writer.shapeOf(node.inputs[1]!));
   const shape = [channels * multiplier, 1, kernelHeight, kernelWidth];
   const filter = writer.constant(node.inputs[1]!, [2, 3, 0, 1], shape, 0);
-  writeWindows(node, writer, [filter, ...bias(node, writer)], channels, [kernelHeight, kernelWidth]);
+  writeWindows(node, writer, filter, channels, [kernelHeight, kernelWidth]);
 }
 
 function writeWindows(
   node: Conv2dNode | DepthwiseConv2dNode,
   writer: GraphWriter,
-  parameters: string[],
+  filter: string,
   groups: number,
   kernel: [number, number],
 ): void {
-  writer.emit(node, "Conv", [writer.read(node.inputs[0]!, "nchw"), ...parameters], "nchw", {
+  const { operands, added } = writer.bias(node);
+  const inputs = [writer.read(node.inputs[0]!, "nchw"), filter, ...operands];
+  const attributes: Record<string, Attribute> = {
     kernel_shape: { ints: kernel },
     strides: { ints: node.strides },
     pads: { ints: pads(node.padding) },
     dilations: { ints: node.dilations },
     group: { int: groups },
-  });
+  };
+  writer.emit(node, "Conv", inputs, "nchw", attributes, added);
 }
 
 function writePool(
@@ -128,12 +130,9 @@ function writePool(
 /** The kernel stays [I, O]: transB is 0. */
 function writeDense(node: DenseNode, writer: GraphWriter): void {
   const kernel = writer.constant(node.inputs[1]!, [0, 1], writer.shapeOf(node.inputs[1]!), 1);
-  writer.emit(
-    node,
-    "Gemm",
-    [writer.read(node.inputs[0]!, "literal"), kernel, ...bias(node, writer)],
-    "literal",
-  );
+  const { operands, added } = writer.bias(node);
+  const inputs = [writer.read(node.inputs[0]!, "literal"), kernel, ...operands];
+  writer.emit(node, "Gemm", inputs, "literal", {}, added);
 }
 
 function writeBatchNorm(node: BatchNormNode, writer: GraphWriter): void {
@@ -145,7 +144,7 @@ function writeBatchNorm(node: BatchNormNode, writer: GraphWriter): void {
     );
   }
   const layout = rank === 4 ? "nchw" : "literal";
-  const parameters = node.inputs.slice(1).map((name) => vector(name, writer));
+  const parameters = node.inputs.slice(1).map((name) => writer.vector(name));
   writer.emit(node, "BatchNormalization", [writer.read(node.inputs[0]!, layout), ...parameters], layout, {
     epsilon: { float: node.epsilon },
   });
@@ -231,14 +230,6 @@ function writeTranspose(node: TransposeNode, writer: GraphWriter): void {
     const perm = layout === "nchw" ? NCHW.map((axis) => NHWC[permutation[axis]!]!) : permutation;
     writer.emit(node, "Transpose", [writer.read(input, layout)], layout, { perm: { ints: perm } });
   }
-}
-
-function bias(node: Conv2dNode | DepthwiseConv2dNode | DenseNode, writer: GraphWriter): string[] {
-  return node.inputs.slice(2).map((name) => vector(name, writer));
-}
-
-function vector(name: string, writer: GraphWriter): string {
-  return writer.constant(name, [0], writer.shapeOf(name), 0);
 }
 
 function fileAxis(node: Node, axis: number, writer: GraphWriter, layout: Layout): Attribute {

@@ -1,5 +1,6 @@
 /** An ONNX graph under construction: nodes and initializers with unique names, nothing about our own Graph. */
 import { create } from "@bufbuild/protobuf";
+import { GenieError } from "../../errors.ts";
 import { freshName } from "../../ir/rewrite.ts";
 import { packInt4 } from "./int4.ts";
 import {
@@ -12,7 +13,7 @@ import {
 } from "./onnx_pb.ts";
 
 /** ONNX types of quantized values, by the name the standard gives them. */
-export type IntegerType = "INT4" | "UINT4" | "INT8" | "UINT8" | "INT16";
+export type IntegerType = "INT4" | "UINT4" | "INT8" | "UINT8" | "INT16" | "INT32";
 
 export type Attribute =
   | { int: number }
@@ -63,7 +64,12 @@ export class FileBuilder {
     this.nodes.push({ ...node, name: freshName(this.#nodeNames, node.name) });
   }
 
+  /** @throws GenieError `invalid-model` for numbers that are none: no file has them. */
   addFloats(name: string, shape: readonly number[], data: Float32Array): void {
+    const bad = data.findIndex((value) => !Number.isFinite(value));
+    if (bad >= 0) {
+      throw new GenieError("invalid-model", `"${name}" would be written with ${data[bad]} at index ${bad}`);
+    }
     this.#addInitializer(name, shape, DataType.FLOAT, new Uint8Array(Float32Array.from(data).buffer));
   }
 
@@ -99,5 +105,7 @@ function integerBytes(type: IntegerType, values: ArrayLike<number>): Uint8Array 
       return Uint8Array.from(values);
     case "INT16":
       return new Uint8Array(Int16Array.from(values).buffer);
+    case "INT32":
+      return new Uint8Array(Int32Array.from(values).buffer);
   }
 }

@@ -6,11 +6,12 @@
  * behind the transposition that the importer put before a Reshape, say. That transposition then costs nothing in
  * the file: it only changes what the same tensor is called. All other values are always literal.
  */
-import type { Activation, Graph, Node, QuantizedTensor } from "../../ir/graph.ts";
+import type { Activation, Graph, LayerNode, Node, QuantizedTensor } from "../../ir/graph.ts";
+import type { IntegerBias } from "../../ir/integerBiases.ts";
 import { type Attribute, FileBuilder } from "./fileBuilder.ts";
 import { permute } from "./permute.ts";
-import { addDequantizedWeights } from "./quantizeLinear.ts";
-import type { ActivationStorage } from "./storage.ts";
+import { addDequantizedBias, addDequantizedWeights } from "./quantizeLinear.ts";
+import type { WeightStorage } from "./storage.ts";
 
 export type Layout = "nchw" | "literal";
 
@@ -18,12 +19,21 @@ export type Layout = "nchw" | "literal";
 export const NCHW: readonly number[] = [0, 3, 1, 2];
 export const NHWC: readonly number[] = [0, 2, 3, 1];
 
+/** Constants of a quantized model that the file has as integers, by their names. */
+export interface IntegerConstants {
+  weights: ReadonlyMap<string, QuantizedTensor>;
+  biases: ReadonlyMap<string, IntegerBias>;
+}
+
 export class GraphWriter {
   readonly file: FileBuilder;
-  readonly activationStorage: ActivationStorage;
+  readonly #weightStorage: WeightStorage;
   readonly #graph: Graph;
+  /** The node behind each value. */
+  readonly #writers: ReadonlyMap<string, Node>;
   readonly #shapes: ReadonlyMap<string, readonly number[]>;
   readonly #weights: ReadonlyMap<string, QuantizedTensor>;
+  readonly #biases: ReadonlyMap<string, IntegerBias>;
   /** The file's names of each input and node output, by layout. */
   readonly #held = new Map<string, Partial<Record<Layout, string>>>();
   /** The file's name of each constant in each form that was asked for. */
@@ -32,13 +42,15 @@ export class GraphWriter {
   constructor(
     graph: Graph,
     shapes: ReadonlyMap<string, readonly number[]>,
-    weights: ReadonlyMap<string, QuantizedTensor>,
-    activationStorage: ActivationStorage,
+    { weights, biases }: IntegerConstants,
+    weightStorage: WeightStorage,
     reserved: Iterable<string> = [],
   ) {
-    this.activationStorage = activationStorage;
+    this.#weightStorage = weightStorage;
+    this.#biases = biases;
     this.file = new FileBuilder([...shapes.keys(), ...reserved]);
     this.#graph = graph;
+    this.#writers = new Map(graph.nodes.map((node) => [node.output, node]));
     this.#shapes = shapes;
     this.#weights = weights;
   }
@@ -137,7 +149,15 @@ export class GraphWriter {
     const quantized = this.#weights.get(name);
     if (quantized) {
       const codes = permute(quantized.data, viewed, permutation);
-      addDequantizedWeights(this.file, fileName, shape, codes, quantized.params, channelAxis);
+      addDequantizedWeights(
+        this.file,
+        fileName,
+        shape,
+        codes,
+        quantized.params,
+        channelAxis,
+        this.#weightStorage,
+      );
     } else {
       this.file.addFloats(
         fileName,
@@ -148,18 +168,54 @@ export class GraphWriter {
     return fileName;
   }
 
-  /** Adds the ONNX node that computes `node`, and another for its activation. Its output is held in `layout`. */
+  /**
+   * What a layer is given for its bias: an operand of its own where it has a float input or an integer bias, else a
+   * sum behind it. Runtimes round float biases behind integer inputs to the steps of the accumulator (onnxruntime 1.30
+   * does at its default level), which few-bit layers do not bear.
+   */
+  bias(layer: LayerNode): { operands: string[]; added?: string } {
+    const [x, filter, name] = layer.inputs as [string, string, string?];
+    if (name === undefined) return { operands: [] };
+    const integers = this.#biases.get(name);
+    if (integers) {
+      const known = this.#constants.get(name)?.get("integers");
+      if (known) return { operands: [known] };
+      const fileName = this.file.freshValue(`${name}_integers`);
+      this.#constants.set(name, new Map([["integers", fileName]]));
+      addDequantizedBias(this.file, fileName, integers);
+      return { operands: [fileName] };
+    }
+    const isInteger = this.#weights.has(filter) && this.#writers.get(x)?.op === "fakeQuantize";
+    return isInteger ? { operands: [], added: name } : { operands: [this.vector(name)] };
+  }
+
+  /** A constant [C] as it is. */
+  vector(name: string): string {
+    return this.constant(name, [0], this.shapeOf(name), 0);
+  }
+
+  /**
+   * Adds the ONNX node that computes `node`, another for its activation, and one that adds the constant `added` before
+   * it. Its output is held in `layout`.
+   */
   emit(
     node: Node,
     opType: string,
     inputs: readonly string[],
     layout: Layout,
     attributes: Record<string, Attribute> = {},
+    added?: string,
   ): void {
     const activation = node.op !== "activation" && "activation" in node ? node.activation : undefined;
     const output = this.nameFor(node.output, layout);
     const linear = activation ? this.file.freshValue(`${node.output}_linear`) : output;
-    this.file.addNode(opType, node.name, inputs, linear, attributes);
+    const product = added === undefined ? linear : this.file.freshValue(`${node.output}_product`);
+    this.file.addNode(opType, node.name, inputs, product, attributes);
+    if (added !== undefined) {
+      const rank = this.shapeOf(node.output).length;
+      const addend = this.broadcastConstant(added, layout, rank);
+      this.file.addNode("Add", `${node.name}/bias`, [product, addend], linear);
+    }
     if (activation) this.addActivation(activation, `${node.name}/${activation.kind}`, linear, output);
     this.hold(node.output, layout, output);
   }

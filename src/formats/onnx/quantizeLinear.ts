@@ -1,8 +1,9 @@
 /** How a QuantParams is said in ONNX: the integer type, its QuantizeLinear and DequantizeLinear nodes. */
 import { GenieError } from "../../errors.ts";
 import { type QuantParams, quantRange } from "../../ir/graph.ts";
+import type { IntegerBias } from "../../ir/integerBiases.ts";
 import type { Attribute, FileBuilder, IntegerType } from "./fileBuilder.ts";
-import type { ActivationStorage } from "./storage.ts";
+import type { WeightStorage } from "./storage.ts";
 
 const RANGES: Record<IntegerType, readonly [least: number, most: number]> = {
   INT4: [-8, 7],
@@ -10,6 +11,7 @@ const RANGES: Record<IntegerType, readonly [least: number, most: number]> = {
   INT8: [-128, 127],
   UINT8: [0, 255],
   INT16: [-32768, 32767],
+  INT32: [-(2 ** 31), 2 ** 31 - 1],
 };
 
 /** Types by preference. A grid that is never near zero has its zero-point outside [qmin, qmax]: then a wider one. */
@@ -21,10 +23,10 @@ const UNSIGNED_TYPES: readonly IntegerType[] = ["UINT4", "UINT8", "INT8", "INT16
  *
  * @throws GenieError "invalid-model" if none does.
  */
-function storageType(params: QuantParams, value: string, storage: ActivationStorage): IntegerType {
+function storageType(params: QuantParams, value: string, isByte: boolean): IntegerType {
   const { qmin, qmax } = quantRange(params);
   const types = params.signed ? SIGNED_TYPES : UNSIGNED_TYPES;
-  const candidates = storage === "byte" ? types.slice(1) : types;
+  const candidates = isByte ? types.slice(1) : types;
   const type = candidates.find((candidate) => {
     const [least, most] = RANGES[candidate];
     const holds = (q: number) => q >= least && q <= most;
@@ -48,20 +50,30 @@ export function addDequantizedWeights(
   codes: ArrayLike<number>,
   params: QuantParams,
   axis: number,
+  storage: WeightStorage,
 ): void {
-  const type = storageType(params, output, "narrowest");
+  const type = storageType(params, output, storage === "int8");
   const quantized = file.freshValue(`${output}_quantized`);
   file.addIntegers(quantized, shape, type, codes);
   const { inputs, attributes } = addScaleAndZeroPoint(file, output, params, type, axis);
   file.addNode("DequantizeLinear", `${output}/DequantizeLinear`, [quantized, ...inputs], output, attributes);
 }
 
+/** A bias as 32-bit integers with a DequantizeLinear node, as integer kernels take it. */
+export function addDequantizedBias(file: FileBuilder, output: string, { codes, scale }: IntegerBias): void {
+  const quantized = file.freshValue(`${output}_quantized`);
+  const step = file.freshValue(`${output}_scale`);
+  file.addIntegers(quantized, [codes.length], "INT32", codes);
+  file.addFloats(step, [scale.length], scale);
+  file.addNode("DequantizeLinear", `${output}/DequantizeLinear`, [quantized, step], output, {
+    axis: { int: 0 },
+  });
+}
+
 /**
  * output = (clip(round(input / scale) + zeroPoint, qmin, qmax) − zeroPoint) · scale, as QuantizeLinear and
- * DequantizeLinear. QuantizeLinear saturates to its type; a grid that does not fill it is clipped before, to the
- * floats that qmin and qmax stand for.
- *
- * @throws GenieError "unsupported-operator" for several scales with such a grid: Clip takes one bound.
+ * DequantizeLinear. QuantizeLinear saturates to its type; codes of a grid that does not fill it are clipped behind:
+ * there runtimes still see that integers come in and integers go out.
  */
 export function addQuantizeDequantize(
   file: FileBuilder,
@@ -70,30 +82,22 @@ export function addQuantizeDequantize(
   output: string,
   params: QuantParams,
   axis: number,
-  storage: ActivationStorage,
 ): void {
-  const type = storageType(params, input, storage);
+  const type = storageType(params, input, true);
   const { qmin, qmax } = quantRange(params);
   const [least, most] = RANGES[type];
-  let clipped = input;
-  if (qmin !== least || qmax !== most) {
-    if (params.scale.length !== 1) {
-      throw new GenieError(
-        "unsupported-operator",
-        `node "${name}" quantizes an activation per channel to ${params.bits} bits, which ONNX cannot say`,
-      );
-    }
-    const bound = (q: number) => Float32Array.of((q - params.zeroPoint[0]!) * params.scale[0]!);
-    clipped = file.freshValue(`${input}_clipped`);
-    const [low, high] = [file.freshValue(`${input}_min`), file.freshValue(`${input}_max`)];
-    file.addFloats(low, [], bound(qmin));
-    file.addFloats(high, [], bound(qmax));
-    file.addNode("Clip", `${name}/Clip`, [input, low, high], clipped);
-  }
   const { inputs, attributes } = addScaleAndZeroPoint(file, input, params, type, axis);
   const quantized = file.freshValue(`${input}_quantized`);
-  file.addNode("QuantizeLinear", `${name}/QuantizeLinear`, [clipped, ...inputs], quantized, attributes);
-  file.addNode("DequantizeLinear", `${name}/DequantizeLinear`, [quantized, ...inputs], output, attributes);
+  file.addNode("QuantizeLinear", `${name}/QuantizeLinear`, [input, ...inputs], quantized, attributes);
+  let codes = quantized;
+  if (qmin !== least || qmax !== most) {
+    codes = file.freshValue(`${input}_clipped`);
+    const [low, high] = [file.freshValue(`${input}_qmin`), file.freshValue(`${input}_qmax`)];
+    file.addIntegers(low, [], type, [qmin]);
+    file.addIntegers(high, [], type, [qmax]);
+    file.addNode("Clip", `${name}/Clip`, [quantized, low, high], codes);
+  }
+  file.addNode("DequantizeLinear", `${name}/DequantizeLinear`, [codes, ...inputs], output, attributes);
 }
 
 function addScaleAndZeroPoint(

@@ -1,8 +1,8 @@
 /** Which integer types a file keeps codes in. */
 
 /**
- * The type of activations of up to 8 bits. "byte" is INT8 or UINT8, "narrowest" INT4 or UINT4 up to 4 bits: the
- * standard has them, but onnxruntime (1.30) fuses their QuantizeLinear into 8-bit convolutions and then either
- * computes something else or refuses the model, unless its graph optimizations are turned down to "basic".
+ * The type of weights of up to 4 bits: "int8" takes as many bytes as there are weights, of which archives and networks
+ * compress most of what is too much, and runs as integers; "int4" packs two to a byte (INT4 and UINT4), which
+ * onnxruntime (1.30) turns into floats at every call.
  */
-export type ActivationStorage = "byte" | "narrowest";
+export type WeightStorage = "int8" | "int4";

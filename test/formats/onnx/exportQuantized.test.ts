@@ -11,6 +11,7 @@ import { toFakeQuantized } from "../../../src/ir/quantized.ts";
 import { isLayer } from "../../../src/ir/rewrite.ts";
 import { classifier, GraphBuilder, twoHeads } from "../../ir/builders.ts";
 import { evaluate } from "../../ir/evaluate.ts";
+import { OPTIMIZATIONS } from "../../support/onnxruntime.ts";
 import {
   drawn,
   expectClose,
@@ -99,7 +100,7 @@ describe("four-bit integers", () => {
   });
 });
 
-const STORAGES = ["byte", "narrowest"] as const;
+const STORAGES = ["int8", "int4"] as const;
 
 describe("onnxruntime computes a quantized file as we define it", () => {
   it.each(ALL_BITS)("weights of $bits bits, signed $signed", async (bits) => {
@@ -136,7 +137,7 @@ describe("onnxruntime computes a quantized file as we define it", () => {
     },
   );
 
-  it.each([4, 8])("an activation a channel of %i bits", async (bits) => {
+  it.each([3, 4, 8])("an activation a channel of %i bits", async (bits) => {
     const params: QuantParams = {
       bits,
       signed: false,
@@ -149,7 +150,7 @@ describe("onnxruntime computes a quantized file as we define it", () => {
       [-1, 3],
     ]) {
       const graph = quantizer(shape, params);
-      await expectComputes(exportOnnx(graph, { activationStorage: "narrowest" }), graph);
+      await expectComputes(exportOnnx(graph), graph);
     }
   });
 
@@ -167,13 +168,8 @@ describe("onnxruntime computes a quantized file as we define it", () => {
     const reference = toFakeQuantized(model);
     const feeds = feedsFor(graph, 1);
     const expected = evaluate(reference, feeds).get("sum:0")!;
-    for (const [activationStorage, optimize] of [
-      ["byte", "disabled"],
-      ["byte", "all"],
-      ["narrowest", "disabled"],
-    ] as const) {
-      const bytes = exportOnnx(model, { activationStorage });
-      const actual = (await runExported(bytes, graph, feeds, optimize))["sum:0"]!;
+    for (const optimize of OPTIMIZATIONS) {
+      const actual = (await runExported(exportOnnx(model), graph, feeds, optimize))["sum:0"]!;
       const agreeing = expected.filter((value, i) => Math.abs(value - actual[i]!) < 1e-4).length;
       expect(agreeing / expected.length).toBeGreaterThan(0.97);
     }
@@ -188,8 +184,8 @@ describe("onnxruntime computes a quantized file as we define it", () => {
     };
     const feeds = feedsFor(graph, 1);
     const expected = evaluate(toFakeQuantized(model), feeds).get("fc:0")!;
-    for (const activationStorage of STORAGES) {
-      const back = importOnnx(exportOnnx(model, { activationStorage }));
+    for (const weightStorage of STORAGES) {
+      const back = importOnnx(exportOnnx(model, { weightStorage }));
       expectClose(evaluate(back, feeds).get("fc:0")!, expected, 1e-7);
     }
   });
@@ -218,7 +214,7 @@ describe("onnxruntime computes a quantized file as we define it", () => {
       const weights = quantizeWeights(graph, bits);
       weights.get("conv/filter")!.params.zeroPoint[1] = zeroPoint;
       const model = { graph, weights, activations: new Map() };
-      const bytes = exportOnnx(model);
+      const bytes = exportOnnx(model, { weightStorage: "int4" });
       expect(initializer(bytes, "conv/filter_quantized").dataType).toBe(type);
       expect(initializer(bytes, "conv/filter_zero_point").dataType).toBe(type);
       await expectComputes(bytes, toFakeQuantized(model));
@@ -230,57 +226,62 @@ describe("onnxruntime computes a quantized file as we define it", () => {
 });
 
 describe("the quantized file", () => {
-  it.each(ALL_BITS)("stores weights of $bits bits, signed $signed, in the narrowest type", (bits) => {
-    const graph = network();
-    const bytes = exportOnnx({ graph, weights: quantizeWeights(graph, bits), activations: new Map() });
-    const name = `${bits.signed ? "" : "U"}INT${bits.bits <= 4 ? 4 : 8}` as
-      | "INT4"
-      | "UINT4"
-      | "INT8"
-      | "UINT8";
-    const axes: Record<string, number> = { stem: 0, dw: 0, wide: 0, grouped: 0, fc: 1 };
-    const dims: Record<string, bigint[]> = {
-      stem: [5n, 3n, 3n, 3n],
-      dw: [5n, 1n, 3n, 3n],
-      wide: [15n, 1n, 1n, 1n],
-      grouped: [5n, 3n, 1n, 1n],
-      fc: [5n, 5n],
-    };
-    const nodes = graphOf(bytes).node;
-    for (const layer of Object.keys(axes)) {
-      const suffix = `${layer}/filter`;
-      const codes = initializer(bytes, `${suffix}_quantized`);
-      const count = Number(dims[layer]!.reduce((a, b) => a * b, 1n));
-      expect(codes.dims).toEqual(dims[layer]);
-      expect(codes.dataType).toBe(DataType[name]);
-      expect(codes.rawData.length).toBe(bits.bits <= 4 ? Math.ceil(count / 2) : count);
-      const channels = dims[layer]![axes[layer]!]!;
-      expect(initializer(bytes, `${suffix}_scale`).dims).toEqual([channels]);
-      expect(initializer(bytes, `${suffix}_zero_point`)).toMatchObject({
-        dims: [channels],
-        dataType: DataType[name],
-      });
-      const node = nodes.find((each) => each.output[0] === suffix)!;
-      expect(node.opType).toBe("DequantizeLinear");
-      expect(node.attribute).toMatchObject([{ name: "axis", i: BigInt(axes[layer]!) }]);
-    }
-    expect(graphOf(bytes).initializer.some((tensor) => tensor.name === "stem/filter")).toBe(false);
-  });
+  it.each(ALL_BITS)(
+    "stores weights of $bits bits, signed $signed, in the narrowest type if asked",
+    (bits) => {
+      const graph = network();
+      const model = { graph, weights: quantizeWeights(graph, bits), activations: new Map() };
+      const bytes = exportOnnx(model, { weightStorage: "int4" });
+      const name = `${bits.signed ? "" : "U"}INT${bits.bits <= 4 ? 4 : 8}` as
+        | "INT4"
+        | "UINT4"
+        | "INT8"
+        | "UINT8";
+      const axes: Record<string, number> = { stem: 0, dw: 0, wide: 0, grouped: 0, fc: 1 };
+      const dims: Record<string, bigint[]> = {
+        stem: [5n, 3n, 3n, 3n],
+        dw: [5n, 1n, 3n, 3n],
+        wide: [15n, 1n, 1n, 1n],
+        grouped: [5n, 3n, 1n, 1n],
+        fc: [5n, 5n],
+      };
+      const nodes = graphOf(bytes).node;
+      for (const layer of Object.keys(axes)) {
+        const suffix = `${layer}/filter`;
+        const codes = initializer(bytes, `${suffix}_quantized`);
+        const count = Number(dims[layer]!.reduce((a, b) => a * b, 1n));
+        expect(codes.dims).toEqual(dims[layer]);
+        expect(codes.dataType).toBe(DataType[name]);
+        expect(codes.rawData.length).toBe(bits.bits <= 4 ? Math.ceil(count / 2) : count);
+        const channels = dims[layer]![axes[layer]!]!;
+        expect(initializer(bytes, `${suffix}_scale`).dims).toEqual([channels]);
+        expect(initializer(bytes, `${suffix}_zero_point`)).toMatchObject({
+          dims: [channels],
+          dataType: DataType[name],
+        });
+        const node = nodes.find((each) => each.output[0] === suffix)!;
+        expect(node.opType).toBe("DequantizeLinear");
+        expect(node.attribute).toMatchObject([{ name: "axis", i: BigInt(axes[layer]!) }]);
+      }
+      expect(graphOf(bytes).initializer.some((tensor) => tensor.name === "stem/filter")).toBe(false);
+    },
+  );
 
-  it.each(ALL_BITS)("clips activations of $bits bits, signed $signed, where no type does it", (bits) => {
-    const graph = network();
-    const activations = quantizeActivations(graph, bits, 0);
-    for (const activationStorage of STORAGES) {
-      const bytes = exportOnnx({ graph, weights: new Map(), activations }, { activationStorage });
+  it.each(ALL_BITS)(
+    "clips codes of activations of $bits bits, signed $signed, where their type does not",
+    (bits) => {
+      const graph = network();
+      const activations = quantizeActivations(graph, bits, 0);
+      const bytes = exportOnnx({ graph, weights: new Map(), activations });
       const count = (op: string) => operators(bytes).filter((each) => each === op).length;
       expect(count("QuantizeLinear")).toBe(activations.size);
       expect(count("DequantizeLinear")).toBe(activations.size);
-      const storedBits = activationStorage === "narrowest" && bits.bits <= 4 ? 4 : 8;
-      expect(count("Clip")).toBe(bits.bits === storedBits ? 0 : activations.size);
-      const type = `${bits.signed ? "" : "U"}INT${storedBits}` as "INT4" | "UINT4" | "INT8" | "UINT8";
-      expect(initializer(bytes, "stem:0_zero_point").dataType).toBe(DataType[type]);
-    }
-  });
+      expect(count("Clip")).toBe(bits.bits === 8 ? 0 : activations.size);
+      expect(initializer(bytes, "stem:0_zero_point").dataType).toBe(
+        bits.signed ? DataType.INT8 : DataType.UINT8,
+      );
+    },
+  );
 
   it("lists the bits in its metadata", () => {
     const graph = network();
@@ -311,16 +312,5 @@ describe("the quantized file", () => {
         activations: quantizeActivations(graph, bits, 0),
       });
     expect(once()).toEqual(once());
-  });
-
-  it("refuses a width without a type for an activation a channel", () => {
-    const params: QuantParams = {
-      bits: 3,
-      signed: false,
-      perChannel: true,
-      scale: Float32Array.of(1, 2),
-      zeroPoint: Int32Array.of(0, 0),
-    };
-    expect(() => exportOnnx(quantizer([-1, 2], params))).toThrow(/"quantize"/);
   });
 });

@@ -6,7 +6,7 @@ import { permute } from "../../../src/formats/onnx/permute.ts";
 import type { Graph } from "../../../src/ir/graph.ts";
 import { inferShapes } from "../../../src/ir/shapes.ts";
 import { evaluate } from "../../ir/evaluate.ts";
-import { runOnnx } from "../../support/onnxruntime.ts";
+import { type Optimization, runOnnx } from "../../support/onnxruntime.ts";
 
 export function graphOf(bytes: Uint8Array): GraphProto {
   return fromBinary(ModelProtoSchema, bytes).graph!;
@@ -44,7 +44,7 @@ export async function runExported(
   bytes: Uint8Array,
   graph: Graph,
   feeds: Record<string, Float32Array>,
-  optimize: "disabled" | "basic" | "all" = "disabled",
+  optimize: Optimization = "all",
 ): Promise<Record<string, Float32Array>> {
   const inputs = graph.inputs.map(({ name, shape }) => {
     const data = feeds[name]!;

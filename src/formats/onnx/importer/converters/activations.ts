@@ -1,11 +1,11 @@
 /** Element-wise functions, and what is none at inference. */
-import type { Activation } from "../../../../ir/graph.ts";
+import { type Activation, quantRange } from "../../../../ir/graph.ts";
 import { TensorProto_DataType as DataType } from "../../onnx_pb.ts";
 import { checkInference } from "../dropout.ts";
 import type { GraphBuilder } from "../graphBuilder.ts";
 import type { Operation } from "../operation.ts";
 import { isFloat, typeName } from "../tensors.ts";
-import { onnxOrder, type Value } from "../values.ts";
+import { onnxOrder, type QuantizedValue, type Value } from "../values.ts";
 import type { Converter } from "./converter.ts";
 
 /** What stands for "no bound" in ONNX: the largest single. */
@@ -27,6 +27,8 @@ export const activations: Record<string, Converter> = {
   HardSwish: activation(() => ({ kind: "hardSwish" })),
   /** Bounds are attributes up to operator set 10, optional inputs after. */
   Clip: (operation, graph) => {
+    const [codes] = operation.inputs;
+    if (codes?.kind === "quantized") return clipCodes(operation, codes);
     const min = operation.optionalScalar(1) ?? operation.float("min", -FLOAT_MAX);
     const max = operation.optionalScalar(2) ?? operation.float("max", FLOAT_MAX);
     return clip(operation, graph, 0, min, max);
@@ -83,6 +85,22 @@ function clip(operation: Operation, graph: GraphBuilder, index: number, min: num
   const isRelu = min === 0 && max >= FLOAT_MAX;
   const activation: Activation = isRelu ? { kind: "relu" } : { kind: "clip", min, max };
   return graph.add(operation, { op: "activation", inputs: [x.name], activation }, x.order);
+}
+
+/** Codes between QuantizeLinear and DequantizeLinear that are cut off at the ends of a grid of fewer bits. */
+function clipCodes(operation: Operation, value: QuantizedValue): QuantizedValue {
+  const { qmin, qmax } = quantRange(value.params);
+  const least = Math.max(operation.optionalScalar(1) ?? qmin, qmin);
+  const most = Math.min(operation.optionalScalar(2) ?? qmax, qmax);
+  const signed = least < 0;
+  const bits = Math.log2(most - least + 1);
+  const grid = Number.isInteger(bits) && bits >= 2 ? quantRange({ bits, signed }) : undefined;
+  if (grid?.qmin !== least || grid.qmax !== most) {
+    throw operation.unsupported(
+      `it clips quantized integers to [${least}, ${most}], which is no grid of 2 to 8 bits`,
+    );
+  }
+  return { ...value, params: { ...value.params, bits, signed } };
 }
 
 /** For two inputs: which one the network computes, and the number that the other one is. */
