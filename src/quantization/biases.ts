@@ -52,7 +52,8 @@ export async function correctBiases(
     const y = await sampleBefore(graph, layer, x, slabs, collective);
     const quantizedY = await sampleBefore(quantized, layer, quantizedX, slabs, collective);
     const shift = await matchMeans(quantizedY, y, layer.activation, collective);
-    const { shape, data } = graph.constants.get(name)!;
+    // Not the float model's: what was sampled had it rounded to the layer's steps, if it is.
+    const { shape, data } = quantized.constants.get(name)!;
     const bias: Constant = { shape, data: data.map((value, channel) => value + shift[channel]!) };
     quantized.constants.set(name, bias);
     corrected.push([name, bias]);
