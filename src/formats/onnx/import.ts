@@ -60,7 +60,12 @@ export async function importOnnxWithFiles(
   return importParsed(parsed, options);
 }
 
-function importParsed(parsed: ParsedModel, { inputShape }: ImportOptions): Graph {
+/** @param left Names of nodes that are left to the tail. */
+function importParsed(
+  parsed: ParsedModel,
+  { inputShape }: ImportOptions,
+  left: ReadonlySet<string> = new Set(),
+): Graph {
   const { graph, opset } = parsed;
   const nodes = liveNodes(graph);
   const scope = new Scope(graph);
@@ -86,12 +91,12 @@ function importParsed(parsed: ParsedModel, { inputShape }: ImportOptions): Graph
     const { proto, name } = node;
     const what = `node "${name}" (${proto.opType})`;
     const operands = proto.input.map((input) => (input === "" ? undefined : scope.get(input, what)));
-    if (operands.some((operand) => operand?.kind === "beyond")) {
+    if (left.has(name) || operands.some((operand) => operand?.kind === "beyond")) {
       leave(node);
       continue;
     }
     try {
-      const outputs = convert(new Operation(proto, name, opset, operands), builder, folder, proto);
+      const outputs = convert({ proto, name }, opset, operands, builder, folder);
       proto.output.forEach((output, i) => {
         const value = outputs[i];
         if (output !== "" && value) scope.set(output, value);
@@ -103,8 +108,16 @@ function importParsed(parsed: ParsedModel, { inputShape }: ImportOptions): Graph
     }
   }
 
-  const kindOf = (name: string) => scope.kindOf(name);
+  const kindOf = (name: string) => scope.find(name)?.kind;
   const collected = collectTail(graph, nodes, beyond, kindOf);
+  // What leaves the network has its batch in front: where the file's has not, it is computed in the tail.
+  const leaving = new Set([...graph.output.map(({ name }) => name), ...collected.reads]);
+  const hiders = hidingNodes(nodes, leaving, (name) => {
+    const value = scope.find(name);
+    return value?.kind === "activation" && value.isBatchHidden === true;
+  });
+  if (hiders.length > 0)
+    return importParsed(parsed, { ...(inputShape && { inputShape }) }, new Set([...left, ...hiders]));
   const hasTail = collected.nodes.length > 0;
   const ends = graph.output.map(({ name }) => name).filter((name) => kindOf(name) === "activation");
   const inputNames = new Set(inputs.map(({ name }) => name));
@@ -139,6 +152,23 @@ function importParsed(parsed: ParsedModel, { inputShape }: ImportOptions): Graph
       batch: fixedBatch,
     }),
   };
+}
+
+/** The nodes behind which the batch of values that leave the network is hidden. */
+function hidingNodes(
+  nodes: readonly NamedNode[],
+  leaving: ReadonlySet<string>,
+  isHidden: (name: string) => boolean,
+): string[] {
+  const wanted = new Set([...leaving].filter(isHidden));
+  const found: string[] = [];
+  for (const { proto, name } of nodes.toReversed()) {
+    if (!proto.output.some((output) => wanted.has(output))) continue;
+    const before = proto.input.filter(isHidden);
+    if (before.length === 0) found.push(name);
+    for (const input of before) wanted.add(input);
+  }
+  return found;
 }
 
 /** Every operator that a file may use, in alphabetical order. */
@@ -186,19 +216,20 @@ function isOnnx(domain: string): boolean {
 
 /** What a node computes: now, if its inputs are known, else by nodes of ours. */
 function convert(
-  operation: Operation,
+  { proto, name }: NamedNode,
+  opset: number,
+  operands: (Value | undefined)[],
   builder: GraphBuilder,
   folder: ConstantFolder,
-  proto: NodeProto,
 ): Value[] {
-  const isOurs = isOnnx(proto.domain);
+  const operation = new Operation(proto, name, opset, operands);
   const isSupported = Object.hasOwn(converters, proto.opType) || Object.hasOwn(folders, proto.opType);
-  if (!isOurs || !isSupported) {
+  if (!isOnnx(proto.domain) || !isSupported) {
     throw operation.unsupported(`the operator ${operatorOf(proto)} is not supported`);
   }
-  const isKnown = operation.inputs.every((value) => value === undefined || value.kind === "constant");
+  const isKnown = operands.every((value) => value === undefined || value.kind === "constant");
   if (isKnown) {
-    const tensors = operation.inputs.map((value) => (value?.kind === "constant" ? value.tensor : undefined));
+    const tensors = operands.map((value) => (value?.kind === "constant" ? value.tensor : undefined));
     return folder
       .fold(operation, tensors)
       .map((tensor, i) => ({ kind: "constant", name: operation.outputs[i] ?? "", tensor }));
@@ -207,8 +238,49 @@ function convert(
   if (!converter) {
     throw operation.unsupported("it is supported on constants, not on what the network computes");
   }
-  const outputs = converter(operation, builder);
-  return Array.isArray(outputs) ? outputs : [outputs];
+  const withHiddenBatch = (): Value[] => {
+    const hidden = operands.map((value) => hideBatch(operation, value, builder));
+    const outputs = converter(new Operation(proto, name, opset, hidden, true), builder);
+    return [outputs].flat().map((value) => showBatch(operation, value, builder));
+  };
+  if (operands.some((value) => value?.kind === "activation" && value.isBatchHidden)) return withHiddenBatch();
+  try {
+    return [converter(operation, builder)].flat();
+  } catch (error) {
+    // A batch of 1 may be moved, merged and indexed like any other dimension of 1.
+    const isOne = builder.fixedBatch === 1 && MOVEMENTS.has(operation.type);
+    if (!isOne || !(error instanceof GenieError) || error.code !== "unsupported-operator") throw error;
+    return withHiddenBatch();
+  }
+}
+
+/** Operators that only move elements: what they do with a batch of 1 is right for any batch. */
+const MOVEMENTS: ReadonlySet<string> = new Set([
+  "Concat",
+  "Flatten",
+  "Gather",
+  "Reshape",
+  "Slice",
+  "Split",
+  "Squeeze",
+  "Transpose",
+  "Unsqueeze",
+]);
+
+/** The value with its batch in front of the file's dimensions, of which the first was the batch. */
+function hideBatch(operation: Operation, value: Value | undefined, builder: GraphBuilder): Value | undefined {
+  if (value?.kind !== "activation" || value.isBatchHidden) return value;
+  const [batch, ...rest] = value.shape as [number, ...number[]];
+  return builder.reshape(operation, value, [batch, 1, ...rest], "hidden");
+}
+
+/** The other way round, where the file's first dimension is 1 again. */
+function showBatch(operation: Operation, value: Value, builder: GraphBuilder): Value {
+  if (value.kind !== "activation") return value;
+  const [batch, first, ...rest] = value.shape as [number, ...number[]];
+  if (first !== 1 || rest.length === 0) return { ...value, isBatchHidden: true };
+  const { isBatchHidden: _, ...shown } = builder.reshape(operation, value, [batch, ...rest], "shown");
+  return shown;
 }
 
 function valueNames(graph: GraphProto): string[] {

@@ -13,7 +13,7 @@ import {
   ValueInfoProtoSchema,
 } from "../../../src/formats/onnx/onnx_pb.ts";
 import { runOnnx } from "../../support/onnxruntime.ts";
-import { floats, type ModelParts, model, node, numbers, raw } from "./models.ts";
+import { floats, int64s, type ModelParts, model, node, numbers, raw } from "./models.ts";
 
 const SHAPE = [1, 3, 8, 8];
 const x = { shape: SHAPE, data: numbers(192, 3) };
@@ -204,6 +204,55 @@ describe("operators of older sets in a tail", () => {
       Math.max(...y!.data.subarray(channel * 36, channel * 36 + 36)),
     );
     expect(channels).toEqual([1, 2, 3, 4]);
+  });
+});
+
+describe("a batch of 1 in the file", () => {
+  const one = { inputs: { x: [1, 3, 8, 8] } };
+
+  it.each<[string, NodeProto[], Record<string, ReturnType<typeof int64s>>]>([
+    [
+      "merged with channels and split again, as a channel shuffle does",
+      [
+        node("Reshape", ["a", "pairs"], "p"),
+        node("Transpose", ["p"], "t", { perm: [1, 0, 2] }),
+        node("Reshape", ["t", "image"], "y"),
+      ],
+      { pairs: int64s([2, 2, 36]), image: int64s([1, 4, 6, 6]) },
+    ],
+    [
+      "squeezed away, worked on and put back",
+      [
+        node("Squeeze", ["a", "first"], "s"),
+        node("Relu", ["s"], "r"),
+        node("Slice", ["r", "from", "to", "first"], "c"),
+        node("Unsqueeze", ["c", "first"], "y"),
+      ],
+      { first: int64s([0]), from: int64s([1]), to: int64s([3]) },
+    ],
+    [
+      "joined over: the result has two, and is flattened to one",
+      [
+        node("Concat", ["a", "a"], "c", { axis: 0 }),
+        node("Sigmoid", ["c"], "s"),
+        node("Flatten", ["s"], "y", { axis: 0 }),
+      ],
+      {},
+    ],
+  ])("may be %s", async (_name, nodes, initializers) => {
+    const graph = await expectCarried(behind(nodes, { ...one, opset: 13, initializers }));
+    expect(graph.tail).toBeUndefined();
+  });
+
+  it("that an output does without is taken away in the tail", async () => {
+    const graph = await expectCarried(
+      behind([node("Sigmoid", ["a"], "s"), node("Reshape", ["s", "rows"], "y")], {
+        ...one,
+        initializers: { rows: int64s([36, 4]) },
+      }),
+    );
+    expect(graph.outputs).toEqual(["s"]);
+    expect(graph.tail).toMatchObject({ outputs: ["y"], batch: 1, reasons: [] });
   });
 });
 

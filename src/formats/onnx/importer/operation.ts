@@ -21,14 +21,23 @@ export class Operation {
   readonly inputs: readonly (Value | undefined)[];
   /** Optional outputs that nobody wants are "". */
   readonly outputs: readonly string[];
+  /** Whether the file's axes are one less than those of its values here (`Activation.isBatchHidden`). */
+  readonly isBatchHidden: boolean;
   readonly #attributes: Map<string, AttributeProto>;
 
-  constructor(proto: NodeProto, name: string, opset: number, inputs: (Value | undefined)[]) {
+  constructor(
+    proto: NodeProto,
+    name: string,
+    opset: number,
+    inputs: (Value | undefined)[],
+    isBatchHidden = false,
+  ) {
     this.type = proto.opType;
     this.name = name;
     this.opset = opset;
     this.inputs = inputs;
     this.outputs = proto.output;
+    this.isBatchHidden = isBatchHidden;
     this.#attributes = new Map(proto.attribute.map((attribute) => [attribute.name, attribute]));
   }
 
@@ -147,7 +156,7 @@ export class Operation {
 
   /** An axis counted from the front, for a value of rank `rank`. */
   axis(axis: number, rank: number): number {
-    const positive = axis < 0 ? axis + rank : axis;
+    const positive = axis < 0 ? axis + rank : axis + (this.isBatchHidden ? 1 : 0);
     if (!Number.isInteger(positive) || positive < 0 || positive >= rank) {
       throw this.invalid(`axis ${axis} is not one of ${rank}`);
     }

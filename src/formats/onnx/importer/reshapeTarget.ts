@@ -35,6 +35,10 @@ export function targetShapeOfBatch(
 ): number[] {
   const tensor = operation.constant(1);
   const target = Array.from(tensor.data);
+  if (operation.isBatchHidden) {
+    if (tensor.batch) throw mergesBatch(operation, from);
+    return [-1, ...targetShape(operation, from.slice(1), target, operation.int("allowzero", 0) === 1)];
+  }
   const [factor = 0, ...others] = tensor.batch ?? [];
   if (others.some((value) => value !== 0) || (factor !== 0 && (factor !== 1 || target[0] !== 0))) {
     throw mergesBatch(operation, from);

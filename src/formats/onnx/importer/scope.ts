@@ -30,8 +30,8 @@ export class Scope {
   }
 
   /** What a name stands for, if that is known yet. */
-  kindOf(name: string): Value["kind"] | undefined {
-    return this.#values.get(name)?.kind;
+  find(name: string): Value | undefined {
+    return this.#values.get(name);
   }
 
   /** @param reader Says in errors who asks. */

@@ -22,6 +22,11 @@ export interface Activation {
   name: string;
   shape: number[];
   order: number[];
+  /**
+   * Where a file with a batch of 1 has done without that dimension: a channel shuffle, say, that makes [24, 2, H·W] of
+   * [1, 48, H, W]. `shape` has the batch in front all the same, and the file's axes behind it.
+   */
+  isBatchHidden?: boolean;
 }
 
 /** Between QuantizeLinear and DequantizeLinear: integers, which our graph knows only as a pair of both. */

@@ -17,6 +17,14 @@ export const layout: Record<string, Converter> = {
   Flatten: (operation, graph) => {
     const x = operation.activation(0);
     const stated = operation.int("axis", 1);
+    if (operation.isBatchHidden) {
+      const axis = stated < 0 ? stated + x.shape.length : stated + 1;
+      return graph.reshape(operation, x, [
+        -1,
+        elementCount(x.shape.slice(1, axis)),
+        elementCount(x.shape.slice(axis)),
+      ]);
+    }
     const axis = stated < 0 ? stated + x.shape.length : stated;
     const front = x.shape.slice(1, axis);
     if (axis < 1 || axis > x.shape.length || elementCount(front) !== 1) {
@@ -55,7 +63,7 @@ export const layout: Record<string, Converter> = {
   /** Nothing moves: the value is only read in another order. */
   Transpose: (operation) => {
     const x = operation.activation(0);
-    const permutation = operation.ints("perm") ?? onnxOrder(x.shape.length).reverse();
+    const permutation = permutationOf(operation, x.shape.length);
     const inverse = onnxOrder(x.shape.length).map((axis) => permutation.indexOf(axis));
     if (permutation.length !== x.shape.length || inverse.includes(-1)) {
       throw operation.invalid(`[${permutation}] does not permute the axes of [${x.shape}]`);
@@ -144,6 +152,13 @@ export const layout: Record<string, Converter> = {
     return constant(operation, { ...int64s([0], []), batch: Float64Array.of(elementsPerImage(shape)) });
   },
 };
+
+function permutationOf(operation: Operation, rank: number): number[] {
+  const stated = operation.ints("perm");
+  if (!operation.isBatchHidden) return stated ?? onnxOrder(rank).reverse();
+  const own = stated ?? onnxOrder(rank - 1).reverse();
+  return [0, ...own.map((axis) => axis + 1)];
+}
 
 function slice(
   operation: Operation,
