@@ -41,6 +41,8 @@ export interface GraphSummary {
   floatBytes: number;
   /** With BatchNorm folded and the layers' weights at their bits, the rest in float32; where bits were given. */
   quantizedBytes?: number;
+  /** Why a part of the file stays as it is, float, and names of the layers in it; where there is such a part. */
+  tail?: { reasons: string[]; layers: string[] };
   /** Units of reconstruction, with BatchNorm folded and activations fused. */
   blocks: Block[];
 }
@@ -65,6 +67,7 @@ export function summarize(graph: Graph, bits?: BitAssignment): GraphSummary {
     multiplyAdds: nodes.reduce((sum, node) => sum + node.multiplyAdds, 0),
     floatBytes: parameters * Float32Array.BYTES_PER_ELEMENT,
     ...(bits && { quantizedBytes: quantizedBytes(folded, bits) }),
+    ...(graph.tail && { tail: { reasons: graph.tail.reasons, layers: graph.tail.layers } }),
     blocks: findBlocks(folded),
   };
 }

@@ -15,3 +15,15 @@ export interface Tail {
   /** For people: names of its layers with weights, which stay float. */
   layers: string[];
 }
+
+/** Why there is a tail, and what it costs, in a sentence. */
+export function explainTail({ reasons, layers }: Tail): string {
+  const [first, ...others] = layers;
+  const named =
+    first === undefined ? "" : ` ("${first}"${others.length > 0 ? ` and ${others.length} more` : ""})`;
+  const cost =
+    layers.length === 0
+      ? "no layer with weights among it"
+      : `${layers.length} layer(s) with weights among it${named}`;
+  return `${reasons.join("; ")}: it and what depends on it stay as they are in the file, float, ${cost}`;
+}

@@ -35,6 +35,12 @@ export function formatInspection(summary: GraphSummary): string {
   if (summary.quantizedBytes !== undefined) {
     totals.push(`quantized      ${formatBytes(summary.quantizedBytes)}`);
   }
+  if (summary.tail) {
+    const { layers, reasons } = summary.tail;
+    totals.push(
+      `stays float    ${layers.length} layers, behind what is not understood: ${reasons.join("; ")}`,
+    );
+  }
   if (summary.batchNorms === 0) {
     totals.push("", "No BatchNorm carries statistics: nothing can be synthesized; quantize with --data.");
   }

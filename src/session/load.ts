@@ -4,6 +4,7 @@ import { holdsMagic } from "../formats/magic.ts";
 import type { ShardReader } from "../formats/tfjs/importTfjsLayers.ts";
 import { fuseActivations } from "../ir/fuse.ts";
 import type { Graph } from "../ir/graph.ts";
+import { explainTail } from "../ir/tail.ts";
 import { readWithSize } from "./openShape.ts";
 import { readUrl } from "./readUrl.ts";
 
@@ -20,7 +21,7 @@ export interface LoadOptions {
 }
 
 /**
- * Reads a model with its BatchNorms kept: ONNX (opset 7 to 23), Keras HDF5 (`.h5`), a Keras 3 archive (`.keras`) or
+ * Reads a model with its BatchNorms kept: ONNX (opset 1 to 23), Keras HDF5 (`.h5`), a Keras 3 archive (`.keras`) or
  * TFJS Layers (`model.json` and its shards).
  *
  * @param source The file's bytes or its URL (http:, https:, data:, blob:; file: in Node and Deno).
@@ -34,6 +35,7 @@ export async function loadModel(source: Uint8Array | URL, options: LoadOptions =
     options.inputShape,
     options.onNote,
   );
+  if (graph.tail && graph.tail.reasons.length > 0) options.onNote?.(explainTail(graph.tail));
   return fuseActivations(graph);
 }
 

@@ -21,10 +21,11 @@ const HELP = `
 Example:
   genie-wasm inspect resnet.onnx -w 4 -a 4
 
-An operator that is not supported is named with its node, and the exit code is 2.
+An operator that is not supported is named with its node: it and all behind it would stay float. Where that leaves no
+layer to be quantized, the exit code is 2.
 
 --json: {"command", "model", "inputs", "outputs", "nodes", "layers", "batchNorms", "statistics",
-  "parameters", "multiplyAdds", "floatBytes", "quantizedBytes", "blocks"}
+  "parameters", "multiplyAdds", "floatBytes", "quantizedBytes", "tail", "blocks"}
 `;
 
 export function addInspect(program: Command): void {
