@@ -1,6 +1,7 @@
 /** Where a quantized model goes, and in which format. */
 import { GenieError } from "../errors.ts";
 import { exportOnnx } from "../formats/onnx/export.ts";
+import type { WeightStorage } from "../formats/onnx/storage.ts";
 import { exportLayers, MODEL_FILE, WEIGHTS_FILE } from "../formats/tfjs/export.ts";
 import type { Graph, QuantizedGraph } from "../ir/graph.ts";
 import { openOutput } from "./output.ts";
@@ -27,7 +28,7 @@ export interface ModelOutput {
  * @throws GenieError `unwritable-output`, `invalid-option`.
  */
 export async function openModelOutput(
-  format: ModelFormat,
+  { format, storage }: { format: ModelFormat; storage?: WeightStorage },
   asked: string | undefined,
   name: string,
   inputs: readonly string[],
@@ -38,7 +39,7 @@ export async function openModelOutput(
       path: file.path,
       check() {},
       async write(model) {
-        const bytes = exportOnnx(model);
+        const bytes = exportOnnx(model, storage ? { weightStorage: storage } : {});
         await file.write(bytes);
         return bytes.length;
       },

@@ -9,8 +9,11 @@ export interface ReconstructionOptions extends LongWork {
   /** Bits of the quantized activations, but for the last layer's input (8) and what `setting` says. */
   activationBits?: number | undefined;
   setting?: BitSetting | undefined;
-  /** Zero points of the weights at the middle of the grid, as int8 runtimes like best. */
-  symmetricWeights?: boolean | undefined;
+  /**
+   * Zero points of the weights at the middle of the grid, which integer kernels need to be fast. Default "wide": for
+   * weights of 8 bits, which lose nothing by it; fewer bits keep the published asymmetric grid.
+   */
+  symmetricWeights?: boolean | "wide" | undefined;
   /** Iterations a block. */
   iterations?: number | undefined;
   batchSize?: number | undefined;
@@ -88,7 +91,7 @@ export function resolveReconstruction(options: ReconstructionOptions): ResolvedR
     weightBits: options.weightBits ?? 4,
     activationBits: options.activationBits ?? 4,
     setting: options.setting ?? "brecq",
-    symmetricWeights: options.symmetricWeights ?? false,
+    symmetricWeights: options.symmetricWeights ?? "wide",
     iterations,
     batchSize: options.batchSize ?? 32,
     slabSize: options.slabSize ?? 64,

@@ -19,6 +19,9 @@ import { createWeightQuantizer, type WeightQuantizer } from "./weights.ts";
 /** Images that the first activation step sizes are searched on. */
 const CALIBRATION_IMAGES = 64;
 
+/** Weights of as many bits have steps to spare for a symmetric grid. */
+const WIDE_BITS = 8;
+
 export interface Unit {
   graph: Graph;
   /** By the name of the filter constant. */
@@ -54,10 +57,9 @@ export async function createUnit(
     if (weights.has(name) || model.weights.has(name)) continue;
     const filter = graph.constants.get(name)!;
     const channels = outputChannels(layer, filter);
-    weights.set(
-      name,
-      createWeightQuantizer(filter, channels, bits.weights.get(layer.name)!, symmetricWeights),
-    );
+    const width = bits.weights.get(layer.name)!;
+    const symmetric = symmetricWeights === "wide" ? width === WIDE_BITS : symmetricWeights;
+    weights.set(name, createWeightQuantizer(filter, channels, width, symmetric));
   }
   const constants = uploadConstants(graph);
   const widths = new Map(

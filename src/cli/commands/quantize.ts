@@ -1,6 +1,7 @@
 /** `genie-wasm quantize`: a float model in, a low-bit model out. */
 import { type Command, Option } from "commander";
 import { GenieError } from "../../errors.ts";
+import type { WeightStorage } from "../../formats/onnx/storage.ts";
 import type { Graph } from "../../ir/graph.ts";
 import type { BlockReport } from "../../quantization/sequence.ts";
 import { formatBytes, formatLoss, formatSeconds, formatTable } from "../../report/format.ts";
@@ -50,6 +51,7 @@ export interface QuantizeFlags
   format: ModelFormat;
   data?: string;
   symmetric?: boolean;
+  storage: WeightStorage;
   iterations?: number;
 }
 
@@ -71,13 +73,13 @@ ${IMAGE_HELP}
 
 Examples:
   genie-wasm quantize resnet.onnx                        W4A4, no data → resnet.w4a4.onnx
-  genie-wasm quantize resnet.onnx -w 8 -a 8 --preset fast --symmetric
+  genie-wasm quantize resnet.onnx -w 8 -a 8 --preset fast
   genie-wasm quantize resnet.onnx -w 2 -a 4 --preset best -o small.onnx
   genie-wasm quantize resnet.onnx --data real.npy --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
   genie-wasm quantize mobilenet/ --format tfjs -o small/  → small/model.json, small/weights.bin
   genie-wasm quantize mobilenet/ --data pictures/ --scale 127.5 --mean 1 --resize 256
 
---json: {"command", "model", "output", "format", "bytes", "weightBits", "activationBits", "setting", "symmetric",
+--json: {"command", "model", "output", "format", "bytes", "weightBits", "activationBits", "setting", "symmetric", "storage",
   "preset", "seed", "images", "synthetic", "seconds": {"synthesis", "reconstruction", "total"},
   "blocks": [{"name", "layers", "initialLoss", "loss", "seconds"}]}
 `;
@@ -97,10 +99,17 @@ export function addQuantize(program: Command): void {
         .choices(MODEL_FORMATS)
         .default("onnx"),
     );
-  addBitFlags(command).option(
-    "--symmetric",
-    "weights with the zero-point in the middle, as int8 runtimes like best",
-  );
+  addBitFlags(command)
+    .option("--symmetric", "all weights with the zero-point in the middle (default: those of 8 bits)")
+    .option("--no-symmetric", "none of them: the published method")
+    .addOption(
+      new Option(
+        "--storage <type>",
+        "weights of up to 4 bits in ONNX: a byte each, which runs fast, or half of one",
+      )
+        .choices(["int8", "int4"])
+        .default("int8"),
+    );
   addSynthesisFlags(command).option("--iterations <n>", "reconstruction iterations a block", count);
   addInputRangeFlag(command);
   command.option(
@@ -115,11 +124,12 @@ export function addQuantize(program: Command): void {
 }
 
 async function runQuantize(model: string, flags: QuantizeFlags): Promise<void> {
-  const { data, format, weightBits, activationBits, preset, seed, setting, symmetric = false } = flags;
+  const { data, format, weightBits, activationBits, preset, seed, setting, storage } = flags;
+  const symmetric = flags.symmetric ?? "wide";
   refuseContradictions(flags);
   const name = `${stem(model)}.w${weightBits}a${activationBits}`;
   const inputs = data ? [model, data] : [model];
-  const output = await openModelOutput(format, flags.output, name, inputs);
+  const output = await openModelOutput({ format, storage }, flags.output, name, inputs);
   const checkpoint = await openRunFolder(output.path, flags);
   const reporter = createReporter(flags);
   const profile = createProfileOutput(flags);
@@ -158,6 +168,7 @@ async function runQuantize(model: string, flags: QuantizeFlags): Promise<void> {
         activationBits,
         setting,
         symmetric,
+        storage,
         preset,
         seed,
         images: count,
@@ -186,14 +197,17 @@ async function runQuantize(model: string, flags: QuantizeFlags): Promise<void> {
 }
 
 /** What the facade's `quantize` is asked for. */
-export function quantizeOptions(graph: Graph, flags: Omit<QuantizeFlags, "format">): QuantizeOptions {
+export function quantizeOptions(
+  graph: Graph,
+  flags: Omit<QuantizeFlags, "format" | "storage">,
+): QuantizeOptions {
   const preset = presetFor(flags.preset, graph);
   return {
     preset: flags.preset,
     weightBits: flags.weightBits,
     activationBits: flags.activationBits,
     setting: flags.setting,
-    symmetricWeights: flags.symmetric ?? false,
+    symmetricWeights: flags.symmetric,
     seed: flags.seed,
     synthesis: synthesisOptions(flags, preset),
     reconstruction: { iterations: flags.iterations ?? preset.reconstructionIterations },
