@@ -152,7 +152,14 @@ describe.each<Binary>(["baseline", "relaxed"])("%s", (binary) => {
       const images = waves(graph, 16);
       const float = await predict(graph, images);
       const outcome = async (feedback: boolean) => {
-        const settings = { weightBits: 3, activationBits: 8, iterations: 0, feedback, equalize: false };
+        const settings = {
+          weightBits: 3,
+          activationBits: 8,
+          symmetricWeights: false,
+          iterations: 0,
+          feedback,
+          equalize: false,
+        };
         const { model, blocks } = await reconstruct(graph, images, settings);
         const { data } = await predict(model, images);
         return {
