@@ -27,7 +27,8 @@ export function parseJson(text: string | Uint8Array, what: string): unknown {
 function check(value: unknown, what: string, depth: number): void {
   if (depth > MAX_DEPTH)
     throw new GenieError("malformed-file", `${what} nests deeper than ${MAX_DEPTH} levels`);
-  if (typeof value === "string" && !isPrintable(value)) {
+  // The code of a Lambda layer is text of several lines.
+  if (typeof value === "string" && !isPrintable(value.replace(/[\t\n\r]/g, ""))) {
     throw new GenieError("malformed-file", `${what} is damaged: a text in it holds control characters`);
   }
   if (typeof value !== "object" || value === null) return;

@@ -3,7 +3,7 @@ import { GenieError } from "../../errors.ts";
 import type { Graph } from "../../ir/graph.ts";
 import { parseJson } from "../json.ts";
 import { type ImportLayersOptions, importLayers } from "./importLayers.ts";
-import { MODEL_CLASSES, readTopology } from "./topology.ts";
+import { numberedPlaces } from "./numberedPlaces.ts";
 import { elementsOf, type LayerWeight, type WeightSource } from "./weights.ts";
 
 /** What we use of jsfive, which has no types of its own. */
@@ -40,48 +40,34 @@ export async function importHdf5(bytes: Uint8Array, options: ImportLayersOptions
  */
 export async function readNumberedWeights(bytes: Uint8Array, model: unknown): Promise<WeightSource> {
   const root = await openHdf5(bytes);
-  const groups = countedGroups(model);
+  const places = guarded(() => numberedPlaces(model, variableGroups(root)));
   return ({ name, path }) =>
     guarded(() => {
-      const own = descend(root, groups.get(path.join("/"))!) ?? descend(root, path);
-      const vars = own && group(own, "vars");
+      const place = places.get(path.join("/"));
+      const vars = place === undefined ? undefined : (root.get(place) as Group);
       if (!vars) return [];
       const numbers = [...vars.keys].sort((a, b) => Number(a) - Number(b));
       return numbers.map((key) => readDataset(vars.get(key), `${name}/${key}`));
     });
 }
 
-/**
- * Keras names the groups of a model's layers by class and count and not by their names: conv2d, conv2d_1, …
- *
- * @returns Group names from the outermost model inwards, by the layer's path.
- */
-function countedGroups(
-  model: unknown,
-  outer: { path: string[]; groups: string[] } = { path: [], groups: [] },
-  found = new Map<string, string[]>(),
-): Map<string, string[]> {
-  const counts = new Map<string, number>();
-  for (const { name, className, config } of readTopology(model).layers) {
-    const snake = snakeCase(className);
-    const count = counts.get(snake) ?? 0;
-    counts.set(snake, count + 1);
-    const path = [...outer.path, name];
-    const groups = [...outer.groups, count === 0 ? snake : `${snake}_${count}`];
-    found.set(path.join("/"), groups);
-    if (MODEL_CLASSES.includes(className)) {
-      countedGroups({ class_name: className, config }, { path, groups }, found);
-    }
-  }
-  return found;
-}
+/** Groups within groups, deeper than any model nests its layers. */
+const MAX_DEPTH = 32;
 
-/** The group of a layer: layers/<outer>/layers/<inner>. */
-function descend(root: Group, names: readonly string[]): Group | undefined {
-  return names.reduce<Group | undefined>((parent, name) => {
-    const layers = parent && (group(parent, "layers") ?? group(parent, "_layer_checkpoint_dependencies"));
-    return layers && group(layers, name);
-  }, root);
+/** Path of every group "vars" of the file, by the path of the group around it, with slashes for Windows's backslashes. */
+function variableGroups(root: Group): Map<string, string> {
+  const found = new Map<string, string>();
+  const visit = (parent: Group, path: string, depth: number): void => {
+    if (depth > MAX_DEPTH) return;
+    for (const key of parent.keys) {
+      const child = group(parent, key);
+      if (!child) continue;
+      if (key === "vars") found.set(path.replaceAll("\\", "/"), `${path}/${key}`);
+      else visit(child, path === "" ? key : `${path}/${key}`, depth + 1);
+    }
+  };
+  visit(root, "", 0);
+  return found;
 }
 
 /** `model_weights/<layer>`: the attribute weight_names lists paths such as "conv/kernel:0". */
@@ -89,7 +75,7 @@ function namedWeights(root: Group): WeightSource {
   const weights = guarded(() => group(root, "model_weights"));
   return ({ path }) =>
     guarded(() => {
-      const own = weights && group(weights, path[0]!);
+      const own = weights && descend(weights, path[0]!.split("/"));
       if (!own) return [];
       return ownNames(weightNames(own.attrs), path.slice(1)).map((name): LayerWeight => {
         const last = name.slice(name.lastIndexOf("/") + 1).replace(/:\d+$/, "");
@@ -157,6 +143,11 @@ function group(parent: Group, name: string): Group | undefined {
   return child && !("dtype" in child) ? child : undefined;
 }
 
+/** A layer whose name has slashes is kept in groups within groups. */
+function descend(parent: Group, names: readonly string[]): Group | undefined {
+  return names.reduce<Group | undefined>((at, name) => at && group(at, name), parent);
+}
+
 function readDataset(dataset: Group | Dataset | null, name: string): LayerWeight {
   if (!dataset || !("dtype" in dataset))
     throw new GenieError("malformed-file", `weight "${name}" is missing`);
@@ -179,13 +170,4 @@ function guarded<T>(read: () => T): T {
       cause: error,
     });
   }
-}
-
-/** "BatchNormalization" → "batch_normalization", "Conv2D" → "conv2d", as Keras does. */
-function snakeCase(name: string): string {
-  return name
-    .replace(/\W+/g, "")
-    .replace(/(.)([A-Z][a-z]+)/g, "$1_$2")
-    .replace(/([a-z])([A-Z])/g, "$1_$2")
-    .toLowerCase();
 }

@@ -46,6 +46,13 @@ export function importLayers(
       outputs.set(layer.name, layer.name);
       continue;
     }
+    if (layer.className === "Lambda") {
+      throw new GenieError(
+        "unsupported-operator",
+        `layer "${layer.name}" is a Lambda, whose Python code nothing but Python can run: ` +
+          "say it with layers that Keras has (Rescaling, Activation, …), or export the model to ONNX",
+      );
+    }
     const convert = CONVERTERS.get(layer.className);
     if (!convert) {
       throw new GenieError(

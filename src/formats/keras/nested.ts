@@ -1,6 +1,13 @@
 /** Models inside models: their layers take the place of the layer that they are. */
 import { GenieError } from "../../errors.ts";
-import { type LayerCall, MAX_LAYERS, MODEL_CLASSES, readTopology, type Topology } from "./topology.ts";
+import {
+  type Config,
+  type LayerCall,
+  MAX_LAYERS,
+  MODEL_CLASSES,
+  readTopology,
+  type Topology,
+} from "./topology.ts";
 
 /**
  * The topology of `{class_name, config}` without nested models. The layer "conv" of a nested model "backbone" is
@@ -65,9 +72,31 @@ function flatten(
     aliases.set(whole.name, innerName(inner.outputs[0]!));
     inner.inputs.forEach((name, index) => {
       aliases.set(innerName(name), whole.inputs[index]!);
+      const stated = inner.layers.find((layer) => layer.name === name)?.config;
+      if (stated) tellShape(layers, sourceOf(whole.inputs[index]!, aliases), stated);
     });
     const isInput = new Set(inner.inputs);
     const rest = inner.layers.filter(({ name }) => !isInput.has(name));
     flatten({ ...inner, layers: rest }, { scope: `${whole.name}/`, path: whole.path }, layers, aliases);
   }
+}
+
+/** What a name stands for so far, through models within models. */
+function sourceOf(name: string, aliases: ReadonlyMap<string, string>): string {
+  let source = name;
+  for (let steps = 0; steps <= aliases.size && aliases.has(source); steps++) source = aliases.get(source)!;
+  return source;
+}
+
+/** An input that does not say its shape has that which the model inside says of its own: Teachable Machine writes so. */
+function tellShape(layers: LayerCall[], input: string, stated: Config): void {
+  const index = layers.findIndex(({ name, className }) => name === input && className === "InputLayer");
+  const own = layers[index];
+  if (!own || shapeIn(own.config) || !shapeIn(stated)) return;
+  layers[index] = { ...own, config: { ...own.config, batch_input_shape: shapeIn(stated) } };
+}
+
+function shapeIn({ batch_input_shape: keras2, batch_shape: keras3 }: Config): unknown[] | undefined {
+  const shape = keras2 ?? keras3;
+  return Array.isArray(shape) && shape.length > 1 ? shape : undefined;
 }

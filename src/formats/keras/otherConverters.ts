@@ -79,9 +79,16 @@ export const otherConverters: Readonly<Record<string, Converter>> = {
     }
     return layer.add({ op: "upsampleNearest", inputs: [layer.input], factors: layer.pair("size", [2, 2]) });
   },
+  /** With channels_first it moves the axis behind the batch to the end first, whatever that axis is. */
   Flatten: (layer) => {
-    const size = elementsPerImage(layer.shapeOf(layer.input));
-    return layer.add({ op: "reshape", inputs: [layer.input], shape: [-1, size] });
+    const { length } = layer.shapeOf(layer.input);
+    const isFirst = layer.config.data_format === "channels_first" && length > 2;
+    const permutation = [0, ...Array.from({ length: length - 2 }, (_, i) => i + 2), 1];
+    const x = isFirst
+      ? layer.add({ op: "transpose", inputs: [layer.input], permutation }, "channelsFirst")
+      : layer.input;
+    const size = elementsPerImage(layer.shapeOf(x));
+    return layer.add({ op: "reshape", inputs: [x], shape: [-1, size] });
   },
   Reshape: (layer) => {
     const written = layer.config.target_shape;

@@ -396,6 +396,47 @@ describe("windows", () => {
   });
 });
 
+describe("BatchNormalization that learns", () => {
+  const normalizing = (opset: number, outputs: string[], attributes = {}) =>
+    model({
+      opset,
+      inputs: { x: ["batch", 3, 8, 8] },
+      outputs: ["y"],
+      nodes: [
+        node("Conv", ["x", "w"], "a", { kernel_shape: [1, 1] }),
+        node("BatchNormalization", ["a", "g", "b", "m", "v"], outputs, attributes),
+      ],
+      initializers: {
+        w: floats([4, 3, 1, 1]),
+        g: floats([4], [1, 1, 1, 1]),
+        b: floats([4], [0, 0, 0, 0]),
+        m: floats([4]),
+        v: floats([4], [1, 2, 3, 4]),
+      },
+    });
+
+  it.each([
+    ["by its attribute since operator set 14", 14, ["y", "rm", "rv"], { training_mode: 1 }],
+    ["by five outputs from operator set 7 on", 9, ["y", "rm", "rv", "sm", "sv"], {}],
+    ["where operator set 6 does not say that it is a test", 6, ["y"], {}],
+  ] as const)("is refused %s", (_name, opset, outputs, attributes) => {
+    expect(() => importOnnx(normalizing(opset, [...outputs], attributes))).toThrow(
+      /training form.*evaluation mode/,
+    );
+  });
+
+  it("is none with one output, and where operator set 6 says that it is a test", () => {
+    for (const [opset, attributes] of [
+      [6, { is_test: 1 }],
+      [9, {}],
+      [13, {}],
+      [15, { training_mode: 0 }],
+    ] as const) {
+      expect(ops(importOnnx(normalizing(opset, ["y"], attributes)))).toEqual(["conv2d", "batchNorm"]);
+    }
+  });
+});
+
 describe("quantized files", () => {
   it("folds DequantizeLinear on weights, INT4 among them", async () => {
     const bytes = model({

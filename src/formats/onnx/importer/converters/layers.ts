@@ -86,8 +86,11 @@ export const layers: Record<string, Converter> = {
 
   /** y = scale · (x − mean) / √(variance + epsilon) + B, per channel. */
   BatchNormalization: (operation, graph) => {
-    if (operation.int("training_mode", 0) !== 0) {
-      throw operation.unsupported("it is in training mode; export the model in evaluation mode");
+    if (isTraining(operation)) {
+      throw operation.invalid(
+        "it is in training form, which normalizes with the batch's own statistics: " +
+          "export the model in evaluation mode (model.eval() in PyTorch)",
+      );
     }
     const x = graph.channelsLast(operation.activation(0));
     const channels = x.shape[1] ?? 0;
@@ -97,6 +100,13 @@ export const layers: Record<string, Converter> = {
     return graph.add(operation, { op: "batchNorm", inputs: [x.name, ...statistics], epsilon }, x.order);
   },
 };
+
+/** Said by an attribute since operator set 14, by more outputs than one since 7, and before by another attribute. */
+function isTraining(batchNorm: Operation): boolean {
+  if (batchNorm.opset >= 14) return batchNorm.int("training_mode", 0) !== 0;
+  if (batchNorm.opset >= 7) return batchNorm.outputs.length > 1;
+  return batchNorm.int("is_test", 0) === 0;
+}
 
 /** The name of a constant input. */
 export function nameOf(operation: Operation, index: number): string {
