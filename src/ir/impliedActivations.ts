@@ -8,6 +8,7 @@ import {
   quantRange,
 } from "./graph.ts";
 import { consumersOf } from "./rewrite.ts";
+import { roundToEven } from "./roundToEven.ts";
 
 /**
  * The same values from fewer operations: an activation that is cut off where the grids of all its readers end (ReLU in
@@ -66,9 +67,4 @@ function codesOf(value: number, params: FakeQuantizeNode["params"]): number[] {
     const level = roundToEven(Math.fround(Math.fround(value) / scale)) + params.zeroPoint[channel]!;
     return Math.min(Math.max(level, qmin), qmax);
   });
-}
-
-function roundToEven(value: number): number {
-  const rounded = Math.round(value);
-  return Math.abs(value % 1) === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
 }

@@ -8,12 +8,14 @@ import { countOf, type Values } from "../images.ts";
 import type { BitAssignment } from "../ir/bits.ts";
 import { type Block, blockGraph } from "../ir/blocks.ts";
 import { type Graph, type QuantizedGraph, quantRange } from "../ir/graph.ts";
+import { codeFactor } from "../ir/integerWeights.ts";
 import { isLayer, outputChannels } from "../ir/rewrite.ts";
 import { quantizeDequantize } from "../kernels/fakequant.ts";
 import { searchActivationScale } from "../kernels/scalesearch.ts";
 import { type ActivationQuantizer, type ActivationRange, createActivationQuantizer } from "./activations.ts";
 import type { ReconstructionSettings } from "./options.ts";
 import type { BlockQuantization } from "./quantizedBlock.ts";
+import { limitSteps } from "./stepLimits.ts";
 import { createWeightQuantizer, type WeightQuantizer } from "./weights.ts";
 
 /** Images that the first activation step sizes are searched on. */
@@ -50,17 +52,6 @@ export async function createUnit(
 ): Promise<Unit> {
   const graph = blockGraph(model.graph, block);
   const layers = graph.nodes.filter(isLayer);
-  const weights = new Map<string, WeightQuantizer>();
-  for (const layer of layers) {
-    const name = layer.inputs[1]!;
-    // Two layers may share a filter; in a later block it is then quantized already.
-    if (weights.has(name) || model.weights.has(name)) continue;
-    const filter = graph.constants.get(name)!;
-    const channels = outputChannels(layer, filter);
-    const width = bits.weights.get(layer.name)!;
-    const symmetric = symmetricWeights === "wide" ? width === WIDE_BITS : symmetricWeights;
-    weights.set(name, createWeightQuantizer(filter, channels, width, symmetric));
-  }
   const constants = uploadConstants(graph);
   const widths = new Map(
     layers
@@ -73,6 +64,22 @@ export async function createUnit(
   const activations = new Map<string, ActivationQuantizer>();
   for (const [name, width] of widths) {
     activations.set(name, createActivationQuantizer(width, await shareRange(found.get(name), collective)));
+  }
+  const weights = new Map<string, WeightQuantizer>();
+  for (const layer of layers) {
+    const [x, name, bias] = layer.inputs as [string, string, string];
+    // Two layers may share a filter; in a later block it is then quantized already.
+    if (weights.has(name) || model.weights.has(name)) continue;
+    const filter = graph.constants.get(name)!;
+    const width = bits.weights.get(layer.name)!;
+    const input = activations.get(x);
+    const limit = (steps: Float32Array): Float32Array => {
+      if (!input) return steps;
+      const unit = input.step.numbers()[0]! / codeFactor(width);
+      return limitSteps(steps, filter, graph.constants.get(bias)!.data, unit);
+    };
+    const symmetric = symmetricWeights === "wide" ? width === WIDE_BITS : symmetricWeights;
+    weights.set(name, createWeightQuantizer(filter, outputChannels(layer, filter), width, symmetric, limit));
   }
   return {
     graph,

@@ -28,17 +28,20 @@ export interface WeightQuantizer {
 /**
  * Starts from the clip-ratio search: base B = ⌊w/s₀⌋ stays frozen with the initial s₀, and V gives h(V) the
  * fraction that the floor took, so that ŵ = w at first (where the grid does not clip).
+ *
+ * @param limit What is made of the steps that the search found.
  */
 export function createWeightQuantizer(
   filter: Constant,
   channels: number,
   bits: number,
   symmetric: boolean,
+  limit: (steps: Float32Array) => Float32Array = (steps) => steps,
 ): WeightQuantizer {
   const qmax = 2 ** bits - 1;
   const weights = tensor(filter.data, filter.shape as [number]);
   const found = searchWeightScale(weights, channels, bits, symmetric);
-  const step = createStepSize(found.step, bits);
+  const step = createStepSize(limit(found.step), bits);
   const zeroPoint = keep(tensor1d(Float32Array.from(found.zeroPoint)));
   const { base, logits } = tidy(() => {
     const initial = initialLogits(weights, step.values);

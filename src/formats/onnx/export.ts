@@ -42,11 +42,11 @@ export interface ExportOptions {
  * A tail goes behind the network as it was; inputs and outputs are then those of the file that it came from, and so is
  * a batch that it fixes.
  *
- * A quantized model's weights are integers, w = (q − zeroPoint) · scale per output channel, as INT8 or UINT8 (or INT4
- * and UINT4: `weightStorage`). A quantized activation passes through QuantizeLinear and DequantizeLinear, its codes
+ * A quantized model's weights are integers, w = (q − zeroPoint) · scale per output channel, as INT8 without zero-points
+ * where that holds them (`inBytes`; or INT4 and UINT4 as they are: `weightStorage`). A quantized activation passes through QuantizeLinear and DequantizeLinear, its codes
  * through a Clip between them where its width does not fill its type; an activation function that these imply is left
- * out. Biases behind quantized inputs are INT32, or sums of their own where few bits make the steps of INT32 too coarse
- * (`integerBias`): so the file computes the same at every level of optimization. The metadata has the bits of both by name, as JSON.
+ * out. Biases behind quantized inputs are INT32, or sums of their own where these do not reach
+ * (`integerBiases`): so the file computes the same at every level of optimization. The metadata has the bits of both by name, as JSON.
  *
  * @throws GenieError "invalid-model" if the graph is inconsistent; "unsupported-operator", naming the node, for
  *   what ONNX cannot say.

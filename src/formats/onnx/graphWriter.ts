@@ -8,6 +8,7 @@
  */
 import type { Activation, Graph, LayerNode, Node, QuantizedTensor } from "../../ir/graph.ts";
 import type { IntegerBias } from "../../ir/integerBiases.ts";
+import { inBytes } from "../../ir/integerWeights.ts";
 import { type Attribute, FileBuilder } from "./fileBuilder.ts";
 import { permute } from "./permute.ts";
 import { addDequantizedBias, addDequantizedWeights } from "./quantizeLinear.ts";
@@ -148,16 +149,10 @@ export class GraphWriter {
     forms.set(form, fileName);
     const quantized = this.#weights.get(name);
     if (quantized) {
-      const codes = permute(quantized.data, viewed, permutation);
-      addDequantizedWeights(
-        this.file,
-        fileName,
-        shape,
-        codes,
-        quantized.params,
-        channelAxis,
-        this.#weightStorage,
-      );
+      const isNarrow = this.#weightStorage === "int4" && quantized.params.bits <= 4;
+      const { data, params } = isNarrow ? quantized : inBytes(quantized);
+      const codes = permute(data, viewed, permutation);
+      addDequantizedWeights(this.file, fileName, shape, codes, params, channelAxis, this.#weightStorage);
     } else {
       this.file.addFloats(
         fileName,
@@ -171,7 +166,7 @@ export class GraphWriter {
   /**
    * What a layer is given for its bias: an operand of its own where it has a float input or an integer bias, else a
    * sum behind it. Runtimes round float biases behind integer inputs to the steps of the accumulator (onnxruntime 1.30
-   * does at its default level), which few-bit layers do not bear.
+   * does at its default level), and those that are no integers of ours need not bear that.
    */
   bias(layer: LayerNode): { operands: string[]; added?: string } {
     const [x, filter, name] = layer.inputs as [string, string, string?];

@@ -227,12 +227,14 @@ describe("onnxruntime computes a quantized file as we define it", () => {
 
 describe("the quantized file", () => {
   it.each(ALL_BITS)(
-    "stores weights of $bits bits, signed $signed, in the narrowest type if asked",
+    "stores weights of $bits bits, signed $signed, in INT4 or UINT4 if asked and they fit",
     (bits) => {
       const graph = network();
       const model = { graph, weights: quantizeWeights(graph, bits), activations: new Map() };
       const bytes = exportOnnx(model, { weightStorage: "int4" });
-      const name = `${bits.signed ? "" : "U"}INT${bits.bits <= 4 ? 4 : 8}` as
+      // Wider ones are INT8 without their zero-points, but for 8 bits that need them.
+      const isUnsigned = !bits.signed && (bits.bits <= 4 || bits.bits === 8);
+      const name = `${isUnsigned ? "U" : ""}INT${bits.bits <= 4 ? 4 : 8}` as
         | "INT4"
         | "UINT4"
         | "INT8"

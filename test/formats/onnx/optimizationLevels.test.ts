@@ -3,11 +3,13 @@ import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { exportOnnx } from "../../../src/formats/onnx/export.ts";
 import { importOnnx } from "../../../src/formats/onnx/import.ts";
+import { TensorProto_DataType as DataType } from "../../../src/formats/onnx/onnx_pb.ts";
 import type { Graph, QuantizedGraph, QuantizedTensor } from "../../../src/ir/graph.ts";
 import { isLayer, outputChannels } from "../../../src/ir/rewrite.ts";
+import { reconstruct } from "../../../src/quantization/reconstruct.ts";
 import { GraphBuilder } from "../../ir/builders.ts";
 import { OPTIMIZATIONS, runOnnx } from "../../support/onnxruntime.ts";
-import { drawn } from "./exported.ts";
+import { drawn, expectClose, graphOf, operators, runExported } from "./exported.ts";
 
 const CASES = new URL("../../../../shared/cases/", import.meta.url);
 
@@ -82,6 +84,64 @@ describe("onnxruntime at every level of optimization", () => {
         const error = Math.hypot(...other.map((value, i) => value - plain![i]!)) / Math.sqrt(other.length);
         expect(error / range).toBeLessThan(0.01);
       }
+    }
+  });
+
+  it.each([
+    [8, 8],
+    [4, 8],
+    [4, 4],
+    [2, 4],
+  ])(
+    "gets W%iA%i as what it fuses: bytes in, signed weights without zero-points, INT32 biases",
+    (...bits) => {
+      const { node, initializer } = graphOf(exportOnnx(quantized(network(), ...bits, 6)));
+      const tensors = new Map(initializer.map((tensor) => [tensor.name, tensor]));
+      const writers = new Map(node.map((each) => [each.output[0]!, each]));
+      const layers = node.filter(({ opType }) => opType === "Conv" || opType === "Gemm").slice(1);
+      expect(layers.length).toBe(3);
+      for (const { input } of layers) {
+        const [x, weights, bias] = input.map((name) => writers.get(name)!);
+        expect([x, weights, bias].map((each) => each!.opType)).toEqual(Array(3).fill("DequantizeLinear"));
+        expect(tensors.get(weights!.input[0]!)!.dataType).toBe(DataType.INT8);
+        expect([...tensors.get(weights!.input[2]!)!.rawData].every((zero) => zero === 0)).toBe(true);
+        expect(tensors.get(bias!.input[0]!)!.dataType).toBe(DataType.INT32);
+      }
+      expect(
+        operators(exportOnnx(quantized(network(), ...bits, 6))).filter((op) => op === "Add"),
+      ).toHaveLength(1);
+    },
+  );
+
+  it("adds a bias that 32 bits do not hold as floats", async () => {
+    const graph = network();
+    graph.constants.get("dw/bias")!.data[0] = 5;
+    const model = quantized(graph, 8, 8, 6);
+    model.weights.get("dw/filter")!.params.scale[0] = 1e-12;
+    expect(operators(exportOnnx(model)).filter((op) => op === "Add")).toHaveLength(2);
+    const [plain, ...optimized] = await answers(exportOnnx(model));
+    for (const other of optimized) expectClose(other, plain!, 0.01);
+  });
+
+  it.skipIf(!existsSync(CASES)).each([
+    ["tiny-weights-big-bias", 60],
+    ["bn-tiny-variance", 30],
+  ])("computes %s with %i dB at W8A8 (skipped where ../shared/cases is missing)", async (name, decibels) => {
+    const graph = importOnnx(readFileSync(new URL(`${name}.onnx`, CASES)));
+    const { name: input, shape } = graph.inputs[0]!;
+    const sizes = [8, ...shape.slice(1)] as [number, number, number, number];
+    const data = drawn(
+      sizes.reduce((product, size) => product * size, 1),
+      11,
+    );
+    const images = { shape: sizes, data };
+    const { model } = await reconstruct(graph, images, { weightBits: 8, activationBits: 8, iterations: 5 });
+    const wanted = (await runExported(exportOnnx(graph), graph, { [input]: data }))[graph.outputs[0]!]!;
+    const power = wanted.reduce((sum, value) => sum + value * value, 0);
+    for (const optimize of OPTIMIZATIONS) {
+      const outputs = await runExported(exportOnnx(model), graph, { [input]: data }, optimize);
+      const noise = outputs[graph.outputs[0]!]!.reduce((sum, value, i) => sum + (value - wanted[i]!) ** 2, 0);
+      expect(10 * Math.log10(power / noise)).toBeGreaterThan(decibels);
     }
   });
 

@@ -1,5 +1,6 @@
 /** Folding of QuantizeLinear and DequantizeLinear on weights. */
 import { quantRange } from "../../../ir/graph.ts";
+import { roundToEven } from "../../../ir/roundToEven.ts";
 import { TensorProto_DataType as DataType } from "../onnx_pb.ts";
 import type { FoldContext, Folder } from "./folder.ts";
 import type { Operation } from "./operation.ts";
@@ -74,9 +75,4 @@ function channels(x: OnnxTensor, scale: OnnxTensor, { operation }: FoldContext):
     throw operation.invalid(`${scale.data.length} scales for an axis of ${size}`);
   const inner = elementCount(x.shape.slice(axis + 1));
   return (i) => Math.floor(i / inner) % size;
-}
-
-function roundToEven(value: number): number {
-  const rounded = Math.round(value);
-  return Math.abs(value % 1) === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
 }
