@@ -168,7 +168,7 @@ function requireFinite(
     ]),
   ];
   for (const [what, values] of numbers) {
-    const bad = Array.prototype.find.call(values, (value: number) => !Number.isFinite(value));
+    const bad = Array.from(values).find((value) => !Number.isFinite(value));
     if (bad === undefined) continue;
     throw new GenieError(
       "invalid-model",
