@@ -1,5 +1,5 @@
 /** Sums and products of two values, or of a value and a constant. */
-import { elementsPerImage } from "../../../../ir/shapeRules.ts";
+import { elementsPerImage } from "../../../../ir/shapeChecks.ts";
 import { permute } from "../../permute.ts";
 import type { GraphBuilder } from "../graphBuilder.ts";
 import type { Operation } from "../operation.ts";
