@@ -1,7 +1,7 @@
 /** A Graph evaluated for one image in float64 by plain loops: slow, and independent of every kernel. */
 import { type Graph, type Node, quantRange } from "../../src/ir/graph.ts";
+import { mixturesOf } from "../../src/ir/resizing.ts";
 import { inferShapes } from "../../src/ir/shapes.ts";
-import { mixturesOf } from "../../src/kernels/resize.ts";
 import { naiveActivation } from "../kernels/activations.ts";
 
 /** All values of the graph for one image, flat, the batch of 1 left out. */

@@ -198,14 +198,17 @@ function turnedInFile(name: string, grouped: number[], shape: number[], writer: 
 /** The kernel stays [I, O]: transB is 0. Only matrices have a Gemm. */
 function writeDense(node: DenseNode, writer: GraphWriter): void {
   const kernel = writer.constant(node.inputs[1]!, [0, 1], writer.shapeOf(node.inputs[1]!), 1);
-  if (writer.shapeOf(node.output).length > 2) {
-    const inputs = [writer.read(node.inputs[0]!, "literal"), kernel];
-    writer.emit(node, "MatMul", inputs, "literal", {}, node.inputs[2]);
-    return;
-  }
   const { operands, added } = writer.bias(node);
-  const inputs = [writer.read(node.inputs[0]!, "literal"), kernel, ...operands];
-  writer.emit(node, "Gemm", inputs, "literal", {}, added);
+  const x = writer.read(node.inputs[0]!, "literal");
+  if (writer.shapeOf(node.output).length === 2) {
+    writer.emit(node, "Gemm", [x, kernel, ...operands], "literal", {}, added);
+  } else if (operands.length === 0) {
+    writer.emit(node, "MatMul", [x, kernel], "literal", {}, added);
+  } else {
+    const product = writer.file.freshValue(`${node.output}_product`);
+    writer.file.addNode("MatMul", `${node.name}/MatMul`, [x, kernel], product);
+    writer.emit(node, "Add", [product, ...operands], "literal");
+  }
 }
 
 function writeBatchNorm(node: BatchNormNode, writer: GraphWriter): void {
