@@ -173,10 +173,12 @@ function writeConvTranspose2d(node: ConvTranspose2dNode, writer: GraphWriter): v
   };
   const x = writer.read(node.inputs[0]!, "nchw");
   const shape = [channels * groups, outputs / groups, ...kernel];
+  // [kH, kW, C/G, G, O/G] → [G, C/G, O/G, kH, kW], which is [C, O/G, kH, kW].
+  const viewed = [...kernel, channels, groups, outputs / groups];
   const filter =
-    groups === 1
-      ? writer.constant(name, [2, 3, 0, 1], shape, 1)
-      : turnedInFile(name, [groups, outputs / groups, channels, ...kernel], shape, writer);
+    groups > 1 && writer.isQuantized(name)
+      ? turnedInFile(name, [groups, outputs / groups, channels, ...kernel], shape, writer)
+      : writer.constant(name, [3, 2, 4, 0, 1], shape, 1, viewed);
   const { operands, added } = writer.bias(node);
   writer.emit(node, "ConvTranspose", [x, filter, ...operands], "nchw", attributes, added);
 }

@@ -65,6 +65,11 @@ export class GraphWriter {
     return this.#graph.constants.has(value);
   }
 
+  /** Whether the file has the constant as integers, with a scale for each channel perhaps. */
+  isQuantized(constant: string): boolean {
+    return this.#weights.has(constant);
+  }
+
   /** The layout that costs nothing to read; constants and four dimensions yet unread are NCHW. */
   layoutOf(value: string): Layout {
     if (this.shapeOf(value).length !== 4) return "literal";
