@@ -245,9 +245,11 @@ function writeBinary(
 /** By the scales where they give the size; else by the size, whose quotients they then are. */
 function writeResize(node: ResizeNode, writer: GraphWriter): void {
   const [, height, width] = dimensions(writer.shapeOf(node.inputs[0]!));
-  const isScaled = [height, width].every(
-    (size, axis) => Math.floor(Math.fround(size * Math.fround(node.scales[axis]!))) === node.size[axis],
-  );
+  // Shapes are inferred in double precision, and computed in single.
+  const isScaled = [height, width].every((size, axis) => {
+    const exact = size * Math.fround(node.scales[axis]!);
+    return [exact, Math.fround(exact)].every((length) => Math.floor(length) === node.size[axis]);
+  });
   const x = writer.read(node.inputs[0]!, "nchw");
   const operands = isScaled
     ? [x, "", writer.floats(`${node.output}_scales`, [2], Float32Array.from(node.scales))]
