@@ -145,8 +145,11 @@ export function scratch(bytes: number): number {
 }
 
 /** Another tensor on the same memory, which is free when both are disposed of. Not recorded on a tape. */
-export function share(tensor: Tensor): Tensor {
-  return engine().makeTensorFromTensorInfo(sameMemory(tensor, started().backend));
+export function share(tensor: Tensor, shape: readonly number[] = tensor.shape): Tensor {
+  return engine().makeTensorFromTensorInfo({
+    ...sameMemory(tensor, started().backend),
+    shape: [...shape],
+  });
 }
 
 /** Whether another tensor is on the same memory. */

@@ -2,7 +2,7 @@
 import type { Images } from "../images.ts";
 import { requireBatchNorms } from "../ir/batchNorms.ts";
 import type { Graph } from "../ir/graph.ts";
-import { elementsPerImage } from "../ir/shapeRules.ts";
+import { elementsPerImage } from "../ir/shapeChecks.ts";
 import { initializeKernels } from "../kernels/heap.ts";
 import { createBreather } from "../progress.ts";
 import { distillBatch } from "./batch.ts";

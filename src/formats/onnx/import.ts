@@ -16,6 +16,7 @@ import { liveNodes, type NamedNode } from "./importer/liveNodes.ts";
 import { Operation } from "./importer/operation.ts";
 import { type ParsedModel, parseModel } from "./importer/parse.ts";
 import { Scope } from "./importer/scope.ts";
+import { sinkReshapes } from "./importer/sinkReshapes.ts";
 import { type Activation, channelsLast, onnxOrder, type Value } from "./importer/values.ts";
 import type { GraphProto, NodeProto } from "./onnx_pb.ts";
 import { collectTail, tailOf } from "./tail/collectTail.ts";
@@ -133,7 +134,10 @@ function importParsed(
     );
   }
   const isLast = imageOrder.join() === onnxOrder(4).join();
-  const network: Graph = { ...fuseBias(builder.finish(outputs)), ...(isLast && { channelsLast: true }) };
+  const network: Graph = {
+    ...fuseBias(sinkReshapes(builder.finish(outputs))),
+    ...(isLast && { channelsLast: true }),
+  };
   if (!hasTail) return network;
   if (!network.nodes.some(isLayer)) throw obstacles.refusal();
   const read = new Set(network.nodes.flatMap(({ inputs }) => inputs));

@@ -1,7 +1,8 @@
 /** Our graph while it grows: nodes, constants and the layout of every value. */
 import { GenieError } from "../../../errors.ts";
 import type { Constant, Graph, Node, ValueInfo } from "../../../ir/graph.ts";
-import { BATCH, outputShape } from "../../../ir/shapeRules.ts";
+import { BATCH } from "../../../ir/shapeChecks.ts";
+import { outputShape } from "../../../ir/shapeRules.ts";
 import { Names } from "./names.ts";
 import type { Operation } from "./operation.ts";
 import { type Activation, channelsLast, memoryShape, onnxOrder, onnxShape, sameSequence } from "./values.ts";
