@@ -65,7 +65,7 @@ export async function openEntry(bytes: Uint8Array, at: EntryPlace, run: RunIdent
     throw foreign(
       at,
       isAlike
-        ? `a run of ${header.description} with other weights, options, binary, workers or version of this package`
+        ? `a run of ${header.description} with other weights, options, workers, arithmetic (binary, kind of processor) or version of this package`
         : `another run: ${header.description}; this one is ${run.description}`,
     );
   }

@@ -2,7 +2,8 @@
 import type { CheckpointStore } from "../checkpoint/store.ts";
 import type { Images } from "../images.ts";
 import type { Graph, QuantizedGraph } from "../ir/graph.ts";
-import type { Binary } from "../kernels/binary.ts";
+import { probeArithmetic } from "../kernels/arithmetic.ts";
+import type { Arithmetic, Binary } from "../kernels/binary.ts";
 import { chooseBinary, initializeKernels } from "../kernels/heap.ts";
 import { defaultMemory } from "../memory/device.ts";
 import { requireInteger, requireNumber } from "../options.ts";
@@ -46,6 +47,8 @@ export interface SessionOptions {
 export interface Session {
   readonly workers: number;
   readonly binary: Binary;
+  /** What the bits of results depend on beside options and workers: equal on two machines, they give the same. */
+  readonly arithmetic: Arithmetic;
   quantize(graph: Graph, options?: QuantizeOptions & Resumable): Promise<Quantization>;
   synthesize(graph: Graph, options?: SynthesisOptions & Resumable): Promise<Images>;
   reconstruct(
@@ -76,14 +79,16 @@ export async function openSession(options: SessionOptions = {}): Promise<Session
   const workers = options.workers ?? Math.min(await coreCount(), MAX_WORKERS);
   requireInteger("workers", workers, 0, MAX_WORKERS);
   const binary = await chooseBinary(options.binary);
+  const arithmetic = await probeArithmetic(binary);
   const memory = options.memory ?? (await defaultMemory());
   requireNumber("memory", memory, 1);
   const { onProfile } = options;
   const work = workers === 0 ? workHere(binary, onProfile) : workInWorkers(workers, binary, onProfile);
-  const runner = { workers, binary, memory };
+  const runner = { workers, arithmetic, memory };
   return {
     workers,
     binary,
+    arithmetic,
     ...work,
     quantize: (graph, options = {}) => quantizeBy(work, graph, options, runner, options.checkpoint),
     async synthesize(graph, options = {}) {
