@@ -30,12 +30,13 @@ export interface Run {
   data?: Images | undefined;
 }
 
-/** Images do not depend on the number of workers: another one may go on with them alone. */
+/** Release it when the work is done. Images do not depend on the number of workers: another one may go on with them alone. */
 export async function resume(
   store: CheckpointStore | undefined,
   graph: Graph,
   run: Run,
   { workers, arithmetic }: Runner,
+  onNote?: (note: string) => void,
 ): Promise<Checkpoint | undefined> {
   if (!store) return undefined;
   const synthesis = run.synthesis && plainSynthesis(resolveSynthesis(run.synthesis));
@@ -43,5 +44,5 @@ export async function resume(
   const images = run.data?.shape[0] ?? synthesis?.images ?? 1;
   const members = reconstruction ? usefulMembers(workers, images, reconstruction.batchSize) : 1;
   const settings = { synthesis, reconstruction, data: run.data, arithmetic, workers: members };
-  return openCheckpoint(store, await identifyRun(graph, settings));
+  return openCheckpoint(store, await identifyRun(graph, settings), onNote);
 }

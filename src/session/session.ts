@@ -93,19 +93,24 @@ export async function openSession(options: SessionOptions = {}): Promise<Session
     quantize: (graph, options = {}) => quantizeBy(work, graph, options, runner, options.checkpoint),
     async synthesize(graph, options = {}) {
       const fitted = fitSynthesis(graph, options, runner);
-      const store = await resume(options.checkpoint, graph, { synthesis: fitted.options }, runner);
-      return work.synthesize(graph, fitted.options, store, fitted.workers);
+      const run = { synthesis: fitted.options };
+      const store = await resume(options.checkpoint, graph, run, runner, options.onNote);
+      try {
+        return await work.synthesize(graph, fitted.options, store, fitted.workers);
+      } finally {
+        await store?.release();
+      }
     },
     async reconstruct(graph, images, options = {}) {
       const fitted = fitReconstruction(graph, images, options, runner);
       const members = { ...runner, workers: fitted.workers };
-      const store = await resume(
-        options.checkpoint,
-        graph,
-        { reconstruction: fitted.options, data: images },
-        members,
-      );
-      return work.reconstruct(graph, images, fitted.options, store, fitted.workers);
+      const run = { reconstruction: fitted.options, data: images };
+      const store = await resume(options.checkpoint, graph, run, members, options.onNote);
+      try {
+        return await work.reconstruct(graph, images, fitted.options, store, fitted.workers);
+      } finally {
+        await store?.release();
+      }
     },
   };
 }
