@@ -35,7 +35,7 @@ export interface SessionOptions {
   /** Which kernels: with relaxed SIMD (default where the engine has it) or without. */
   binary?: Binary | undefined;
   /**
-   * Bytes that all heaps and images may take together; batches and workers are made fewer to fit. Default: half of what
+   * Bytes that workers, their heaps and images may take together; batches and workers are made fewer to fit. Default: half of what
    * the device reports to have.
    */
   memory?: number | undefined;
