@@ -145,9 +145,10 @@ function workInWorkers(workers: number, binary: Binary, onProfile: ProfileListen
     return predictIn(pool, model, images, { batchSize, onDone, signal });
   };
   return {
-    synthesize: (graph, options, store) => synthesize(graph, options, distillIn(pool, options.signal), store),
-    reconstruct: (graph, images, options, store) =>
-      reconstruct(graph, images, options, reconstructIn(pool, options.signal), store),
+    synthesize: (graph, options, store, members) =>
+      synthesize(graph, options, distillIn(pool, options.signal, members), store),
+    reconstruct: (graph, images, options, store, members) =>
+      reconstruct(graph, images, options, reconstructIn(pool, options.signal, members), store),
     predict: predictThere,
     evaluate: (model, images, labels, options) => evaluate(model, images, labels, options, predictThere),
     close: () => pool.close(),
