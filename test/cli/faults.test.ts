@@ -38,6 +38,20 @@ const LOGS_FILES = `
   fs.unlink = async (path) => { await unlink(path); tell("unlink", path); };
   syncBuiltinESMExports();`;
 
+/** Tells standard error of every worker that is started. */
+const COUNTS_WORKERS = `
+  import threads from "node:worker_threads";
+  import { syncBuiltinESMExports } from "node:module";
+  if (threads.isMainThread) {
+    threads.Worker = class extends threads.Worker {
+      constructor(...rest) {
+        super(...rest);
+        process.stderr.write("worker started\\n");
+      }
+    };
+    syncBuiltinESMExports();
+  }`;
+
 let folder: string;
 let expected: Buffer;
 
@@ -182,6 +196,15 @@ describe.skipIf(process.platform === "win32")("a run", () => {
     expect(code, stderr).toBe(0);
     await rm(join(folder, ".other.0123456789abcdef.tmp"));
     await expectWhole();
+  }, 60_000);
+
+  it("starts no more workers than fit into the memory that it may take", async () => {
+    const { code, stderr } = await run([...args, "--workers", "4", "--memory", "0.175"], folder, {
+      node: ["--import", dataUrl(COUNTS_WORKERS)],
+    });
+    expect(code, stderr).toBe(0);
+    expect(stderr).toContain("1 instead of 4 workers fit into 0.17 GB");
+    expect(stderr.match(/^worker started$/gm)).toHaveLength(1);
   }, 60_000);
 
   it("is told of another on the same output, which is not disturbed", async () => {
