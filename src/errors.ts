@@ -37,6 +37,8 @@ export type ErrorCode =
   | "invalid-data"
   /** A checkpoint was left by another run: another model, other options or another version of this package. */
   | "foreign-checkpoint"
+  /** Another process is at work on this checkpoint or output. */
+  | "in-use"
   /** An output could not be written. */
   | "unwritable-output"
   /** The runtime lacks something we need (WebAssembly SIMD, memory). */

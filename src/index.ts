@@ -16,6 +16,7 @@ export type { ShardReader } from "./formats/tfjs/importTfjsLayers.ts";
 export type { Images } from "./images.ts";
 export type { BitSetting } from "./ir/bits.ts";
 export type { Graph, QuantizedGraph, QuantizedTensor, QuantParams } from "./ir/graph.ts";
+export type { Arithmetic, Binary } from "./kernels/binary.ts";
 export type { OpTime, ProfileListener, StageProfile } from "./profile.ts";
 export type { LongWork, Progress } from "./progress.ts";
 export type { ReconstructionOptions } from "./quantization/options.ts";

@@ -15,7 +15,8 @@ Start here:
   genie-wasm quantize model.onnx         W4A4 with no data → model.w4a4.onnx
   genie-wasm help quantize               every option of a command
 
-Exit codes: 0 done, 2 refused (bad input or option), 130 interrupted, 1 a bug.
+Exit codes: 0 done, 2 refused (bad input or option, or nowhere to write), 1 a bug; stopped by a signal:
+130 Ctrl-C, 143 SIGTERM, 129 SIGHUP. What a stopped run of quantize has finished is kept.
 `;
 
 export function createProgram(): Command {
