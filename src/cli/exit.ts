@@ -1,6 +1,10 @@
 /** What a command ends with: the exit code, and one line on stderr when something went wrong. */
 import { CommanderError } from "commander";
 import { GenieError } from "../errors.ts";
+import { printable } from "../printable.ts";
+
+/** Characters of an error that is not ours. */
+const MAX_SUMMARY = 1000;
 
 export const EXIT = { ok: 0, bug: 1, refused: 2, interrupted: 130 } as const;
 
@@ -11,17 +15,11 @@ export function explainFailure(error: unknown): { code: number; message?: string
   }
   if (error instanceof GenieError) {
     const code = error.code === "aborted" ? EXIT.interrupted : EXIT.refused;
-    return { code, message: oneLine(error.message) };
+    return { code, message: error.message };
   }
   const summary = error instanceof Error ? error.message : String(error);
   return {
     code: EXIT.bug,
-    message: `${oneLine(summary)} — this is a bug in genie-wasm; run again with DEBUG=1 for the stack trace`,
+    message: `${printable(summary, MAX_SUMMARY)} — this is a bug in genie-wasm; run again with DEBUG=1 for the stack trace`,
   };
-}
-
-/** Messages may quote names from a file, which may hold anything. */
-function oneLine(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what we take out
-  return text.replace(/[\u0000-\u001f\u007f]+/g, " ").trim();
 }

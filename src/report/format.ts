@@ -1,4 +1,8 @@
 /** Numbers and tables as people read them. */
+import { printable } from "../printable.ts";
+
+/** Characters of a cell: names come from files and may be of any length, and lists hold several. */
+const MAX_CELL = 500;
 
 const UNITS = ["", "k", "M", "G", "T"];
 
@@ -42,7 +46,8 @@ export function formatLoss(loss: number): string {
  *
  * @returns Lines without a line break at the end.
  */
-export function formatTable(headings: readonly string[], rows: readonly (readonly string[])[]): string {
+export function formatTable(headings: readonly string[], contents: readonly (readonly string[])[]): string {
+  const rows = contents.map((row) => row.map((cell) => printable(cell, MAX_CELL)));
   const widths = headings.map((heading, column) =>
     Math.max(heading.length, ...rows.map((row) => row[column]!.length)),
   );

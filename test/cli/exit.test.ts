@@ -5,7 +5,7 @@ import { GenieError } from "../../src/errors.ts";
 it.each([
   [new GenieError("malformed-file", "not ONNX"), 2, "not ONNX"],
   [new GenieError("aborted", "stopped"), 130, "stopped"],
-  [new GenieError("invalid-model", 'node "a\nb\u001b[31m" is odd'), 2, 'node "a b [31m" is odd'],
+  [new GenieError("invalid-model", 'node "a\nb\u001b[31m" is odd'), 2, 'node "a b�[31m" is odd'],
 ])("explains %s", (error, code, message) => {
   expect(explainFailure(error)).toEqual({ code, message });
 });

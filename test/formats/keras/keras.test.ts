@@ -153,7 +153,7 @@ describe("what is refused", () => {
           shards: {},
         }),
       "malformed-file",
-      /not beside/,
+      /not in its folder/,
     ],
     [
       "a graph model",
@@ -181,7 +181,7 @@ describe("what is refused", () => {
         return load({ json: { modelTopology: inner, weightsManifest: [] }, shards: {} });
       },
       "malformed-file",
-      /more than 10000 layers/,
+      /more than 65536 nodes/,
     ],
     [
       "a use of a layer that there is not",
