@@ -20,7 +20,7 @@ const NOWHERE = new URL("http://model.invalid/folder/model");
  */
 export function companions(read: CompanionReader, budget: Budget): CompanionReader {
   const known = new Map<string, Promise<Uint8Array>>();
-  return (path) => {
+  return async (path) => {
     const place = companionPath(path);
     const reading = known.get(place) ?? readWithin(read, path, budget);
     known.set(place, reading);

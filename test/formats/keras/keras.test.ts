@@ -180,7 +180,7 @@ describe("what is refused", () => {
         for (let depth = 0; depth < 4; depth++) inner = around([{ ...inner, inbound_nodes: calls }]);
         return load({ json: { modelTopology: inner, weightsManifest: [] }, shards: {} });
       },
-      "malformed-file",
+      "limit-exceeded",
       /more than 65536 nodes/,
     ],
     [
