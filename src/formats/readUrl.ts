@@ -42,7 +42,7 @@ async function read(url: URL, budget: Budget, maxBytes: number, init: RequestIni
       const { readRegularFile } = await import("./regularFile.ts");
       return await readRegularFile(fileURLToPath(url), maxBytes);
     }
-    const milliseconds = Math.min(Math.max(budget.left("seconds"), 0) * 1000, 2 ** 31 - 1);
+    const milliseconds = Math.min(Math.ceil(Math.max(budget.left("seconds"), 0) * 1000), 2 ** 31 - 1);
     const response = await fetch(url, { ...init, signal: AbortSignal.timeout(milliseconds) });
     if (response.type === "opaqueredirect" || (response.status >= 300 && response.status < 400)) {
       throw new Error("it redirects, which files beside a model must not (readShard can read them)");
