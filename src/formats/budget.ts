@@ -60,7 +60,8 @@ export class Budget {
 
   /** @throws GenieError `invalid-option` for a limit that is unknown or no positive number. */
   constructor(overrides: Partial<Limits> = {}) {
-    for (const [name, limit] of Object.entries(overrides)) {
+    const given = Object.entries(overrides).filter(([, limit]) => limit !== undefined);
+    for (const [name, limit] of given) {
       if (!Object.hasOwn(DEFAULT_LIMITS, name) || !(limit > 0)) {
         throw new GenieError(
           "invalid-option",
@@ -68,7 +69,7 @@ export class Budget {
         );
       }
     }
-    this.limits = { ...DEFAULT_LIMITS, ...overrides };
+    this.limits = { ...DEFAULT_LIMITS, ...Object.fromEntries(given) };
   }
 
   /** How much more of it there may be. */

@@ -49,7 +49,7 @@ export function formatLoss(loss: number): string {
 export function formatTable(headings: readonly string[], contents: readonly (readonly string[])[]): string {
   const rows = contents.map((row) => row.map((cell) => printable(cell, MAX_CELL)));
   const widths = headings.map((heading, column) =>
-    Math.max(heading.length, ...rows.map((row) => row[column]!.length)),
+    rows.reduce((width, row) => Math.max(width, row[column]!.length), heading.length),
   );
   const isNumeric = headings.map(
     (_, column) => rows.length > 0 && rows.every((row) => /^([-+]?\d.*)?$/.test(row[column]!)),

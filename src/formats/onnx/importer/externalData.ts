@@ -52,10 +52,12 @@ function tensorsOf(graph: GraphProto): TensorProto[] {
   const found: TensorProto[] = [];
   const waiting = [graph];
   for (const { initializer, node } of waiting) {
-    found.push(...initializer);
+    // Not push(...initializer): a file may have more of them than a call takes arguments.
+    for (const each of initializer) found.push(each);
     for (const each of node) {
-      for (const { t, tensors } of each.attribute) found.push(...(t ? [t] : []), ...tensors);
-      waiting.push(...subgraphsOf(each));
+      for (const { t, tensors } of each.attribute)
+        for (const tensor of t ? [t, ...tensors] : tensors) found.push(tensor);
+      for (const subgraph of subgraphsOf(each)) waiting.push(subgraph);
     }
   }
   return found;
