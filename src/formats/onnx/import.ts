@@ -121,8 +121,7 @@ function importParsed(
     const value = scope.find(name);
     return value?.kind === "activation" && value.isBatchHidden === true;
   });
-  if (hiders.length > 0)
-    return importParsed(parsed, options, new Set([...left, ...hiders]));
+  if (hiders.length > 0) return importParsed(parsed, options, new Set([...left, ...hiders]));
   const hasTail = collected.nodes.length > 0;
   const ends = graph.output.map(({ name }) => name).filter((name) => kindOf(name) === "activation");
   const inputNames = new Set(inputs.map(({ name }) => name));
