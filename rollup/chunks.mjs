@@ -4,7 +4,10 @@
  */
 const CHUNKS = [
   ["files", /\/src\/formats\/[^/]+\.ts|\/src\/session\/load|\/src\/fileError/],
-  ["onnx", /\/src\/formats\/onnx\/(?!importer|import\.ts|tail\/(collect|upgrade))|\/@bufbuild\/protobuf\/|\/src\/version/],
+  [
+    "onnx",
+    /\/src\/formats\/onnx\/(?!importer|import\.ts|tail\/(collect|upgrade))|\/@bufbuild\/protobuf\/|\/src\/version/,
+  ],
   ["import-onnx", /\/src\/formats\/onnx\//],
   ["export-tfjs", /\/src\/formats\/(tfjs\/(export|layersWriter)|keras\/(windows|activations))/],
   ["import-layers", /\/src\/formats\/(keras|tfjs)\//],
