@@ -105,7 +105,7 @@ function placeOf(bytes: Uint8Array, entry: Entry): { data: Uint8Array; start: nu
 }
 
 function damaged(why: string, cause?: unknown): GenieError {
-  return new GenieError("malformed-file", `this zip archive cannot be read, damaged or hostile: ${why}`, {
+  return new GenieError("malformed-file", `this zip archive cannot be read: truncated or damaged (${why})`, {
     cause,
   });
 }

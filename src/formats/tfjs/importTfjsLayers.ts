@@ -94,7 +94,7 @@ async function readShards(
     if (size > needed) {
       throw new GenieError(
         "malformed-file",
-        `${path}: ${size} bytes up to its end, but the weights that model.json lists for it take ${needed}; ` +
+        `${path}: ${size} bytes, but the weights that model.json lists for it take ${needed}; ` +
           "it belongs to another model, or is damaged",
       );
     }
