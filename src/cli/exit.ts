@@ -1,7 +1,11 @@
 /** What a command ends with: the exit code, and one line on stderr when something went wrong. */
 import { CommanderError } from "commander";
 import { GenieError } from "../errors.ts";
+import { printable } from "../printable.ts";
 import { exitCodeOf, Interruption } from "./interrupt.ts";
+
+/** Characters of an error that is not ours. */
+const MAX_SUMMARY = 1000;
 
 /** Beside these: 128 + the number of the signal that stopped the work. */
 export const EXIT = { ok: 0, bug: 1, refused: 2 } as const;
@@ -14,12 +18,12 @@ export function explainFailure(error: unknown): { code: number; message?: string
   if (error instanceof GenieError) {
     const interruption = interruptionOf(error);
     const code = interruption ? exitCodeOf(interruption.signal) : EXIT.refused;
-    return { code, message: oneLine(error.message) };
+    return { code, message: error.message };
   }
   const summary = error instanceof Error ? error.message : String(error);
   return {
     code: EXIT.bug,
-    message: `${oneLine(summary)} — this is a bug in genie-wasm; run again with DEBUG=1 for the stack trace`,
+    message: `${printable(summary, MAX_SUMMARY)} — this is a bug in genie-wasm; run again with DEBUG=1 for the stack trace`,
   };
 }
 
@@ -27,10 +31,4 @@ export function explainFailure(error: unknown): { code: number; message?: string
 function interruptionOf(error: unknown): Interruption | undefined {
   if (error instanceof Interruption) return error;
   return error instanceof Error ? interruptionOf(error.cause) : undefined;
-}
-
-/** Messages may quote names from a file, which may hold anything. */
-function oneLine(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what we take out
-  return text.replace(/[\u0000-\u001f\u007f]+/g, " ").trim();
 }

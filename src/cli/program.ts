@@ -1,5 +1,6 @@
 /** The command line as a whole. */
 import { Command } from "commander";
+import { printable } from "../printable.ts";
 import { VERSION } from "../version.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addEvaluate } from "./commands/evaluate.ts";
@@ -46,7 +47,15 @@ export async function runProgram(args: readonly string[]): Promise<number> {
   } catch (error) {
     const { code, message } = explainFailure(error);
     if (message) process.stderr.write(`genie-wasm: ${message}\n`);
-    if (process.env.DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+    if (process.env.DEBUG && error instanceof Error) process.stderr.write(`${printableStack(error)}\n`);
     return code;
   }
+}
+
+/** A stack begins with the message, which quotes what was read. */
+function printableStack({ stack = "" }: Error): string {
+  return stack
+    .split("\n")
+    .map((line) => printable(line, 1000))
+    .join("\n");
 }

@@ -8,7 +8,7 @@ it.each([
   [new Interruption("SIGINT", undefined), 130, "interrupted"],
   [new Interruption("SIGTERM", undefined), 143, "stopped by SIGTERM"],
   [new GenieError("aborted", "and kept", { cause: new Interruption("SIGHUP", undefined) }), 129, "and kept"],
-  [new GenieError("invalid-model", 'node "a\nb\u001b[31m" is odd'), 2, 'node "a b [31m" is odd'],
+  [new GenieError("invalid-model", 'node "a\nb\u001b[31m" is odd'), 2, 'node "a b�[31m" is odd'],
 ])("explains %s", (error, code, message) => {
   expect(explainFailure(error)).toEqual({ code, message });
 });

@@ -79,8 +79,8 @@ export class ConstantFolder {
         return { dataType, shape, data: emptyData(dataType, count) };
       },
     });
-    const rank = Math.max(0, ...outputs.map(({ shape }) => shape.length));
-    if (rank > MAX_RANK) throw operation.invalid(`it computes a constant of ${rank} dimensions`);
+    const tooDeep = outputs.find(({ shape }) => shape.length > MAX_RANK)?.shape.length;
+    if (tooDeep) throw operation.invalid(`it computes a constant of ${tooDeep} dimensions`);
     return outputs;
   }
 }
