@@ -12,7 +12,7 @@ export { type ErrorCode, GenieError } from "./errors.ts";
 export { normalizeImages, type PixelOptions } from "./formats/images/normalize.ts";
 export { type ExportOptions, exportOnnx } from "./formats/onnx/export.ts";
 export { exportLayers, type LayersModel } from "./formats/tfjs/export.ts";
-export type { ShardReader } from "./formats/tfjs/importTfjsLayers.ts";
+export type { ShardReader } from "./formats/tfjs/manifest.ts";
 export type { Images } from "./images.ts";
 export type { BitSetting } from "./ir/bits.ts";
 export type { Graph, QuantizedGraph, QuantizedTensor, QuantParams } from "./ir/graph.ts";

@@ -1,7 +1,7 @@
 /** From a model file to a validated Graph: the format is told by the first bytes. */
 import { GenieError } from "../errors.ts";
 import { holdsMagic } from "../formats/magic.ts";
-import type { ShardReader } from "../formats/tfjs/importTfjsLayers.ts";
+import type { ShardReader } from "../formats/tfjs/manifest.ts";
 import { fuseActivations } from "../ir/fuse.ts";
 import type { Graph } from "../ir/graph.ts";
 import { explainTail } from "../ir/tail.ts";
@@ -21,8 +21,8 @@ export interface LoadOptions {
 }
 
 /**
- * Reads a model with its BatchNorms kept: ONNX (opset 1 to 23), Keras HDF5 (`.h5`), a Keras 3 archive (`.keras`) or
- * TFJS Layers (`model.json` and its shards).
+ * Reads a model with its BatchNorms kept: ONNX (opset 1 to 23), Keras HDF5 (`.h5`), a Keras 3 archive (`.keras`), TFJS
+ * Layers or graph model (`model.json` and its shards), or TensorFlow Lite (`.tflite`).
  *
  * @param source The file's bytes or its URL (http:, https:, data:, blob:; file: in Node and Deno).
  * @throws GenieError `malformed-file`, `unsupported-operator`, `dynamic-shape`, `invalid-model`.
@@ -42,7 +42,7 @@ export async function loadModel(source: Uint8Array | URL, options: LoadOptions =
 /** Readers load when a file of their format is met. */
 async function importModel(
   bytes: Uint8Array,
-  { inputShape, readShard }: LoadOptions & { readShard: ShardReader },
+  { inputShape, readShard, onNote }: LoadOptions & { readShard: ShardReader },
 ): Promise<Graph> {
   if (holdsMagic(bytes, HDF5)) {
     const { importHdf5 } = await import("../formats/keras/hdf5.ts");
@@ -54,8 +54,12 @@ async function importModel(
   }
   // A protobuf message cannot begin with a brace: it would be a field of an unknown wire type.
   if (firstVisible(bytes) === "{") {
-    const { importTfjsLayers } = await import("../formats/tfjs/importTfjsLayers.ts");
-    return importTfjsLayers(bytes, readShard, { inputShape });
+    const { importTfjs } = await import("../formats/tfjs/importTfjs.ts");
+    return importTfjs(bytes, readShard, { inputShape });
+  }
+  if (holdsMagic(bytes, TFLITE, 4)) {
+    const { importTflite } = await import("../formats/tflite/import.ts");
+    return importTflite(bytes, { inputShape, onNote });
   }
   const { importOnnxWithFiles } = await import("../formats/onnx/import.ts");
   return importOnnxWithFiles(bytes, readShard, inputShape ? { inputShape } : {});
@@ -63,6 +67,8 @@ async function importModel(
 
 const HDF5 = "\x89HDF\r\n\x1a\n";
 const ZIP = "PK\x03\x04";
+/** Behind the offset of the root table. */
+const TFLITE = "TFL3";
 
 function firstVisible(bytes: Uint8Array): string {
   return new TextDecoder().decode(bytes.subarray(0, 64)).trimStart().slice(0, 1);

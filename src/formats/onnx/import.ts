@@ -6,10 +6,10 @@
 import { GenieError } from "../../errors.ts";
 import type { Graph } from "../../ir/graph.ts";
 import { isLayer } from "../../ir/rewrite.ts";
+import { fuseBias } from "../graph/fuseBias.ts";
 import { converters } from "./importer/converters/index.ts";
 import { attachExternalData, type FileReader } from "./importer/externalData.ts";
 import { ConstantFolder, folders } from "./importer/folding.ts";
-import { fuseBias } from "./importer/fuseBias.ts";
 import { GraphBuilder } from "./importer/graphBuilder.ts";
 import { channelsLastValues, readInputs } from "./importer/inputs.ts";
 import { liveNodes, type NamedNode } from "./importer/liveNodes.ts";

@@ -1,35 +1,23 @@
-/** TFJS Layers: `model.json` with the topology and a manifest of the weights, which lie in binary shards. */
-import { GenieError } from "../../errors.ts";
+/** TFJS Layers: `model.json` with the topology of a Keras model. */
 import type { Graph } from "../../ir/graph.ts";
-import { halfToFloat } from "../float16.ts";
-import { parseJson } from "../json.ts";
 import { type ImportLayersOptions, importLayers } from "../keras/importLayers.ts";
 import { type Config, record } from "../keras/topology.ts";
-import { elementsOf, type LayerWeight, type WeightSource } from "../keras/weights.ts";
-
-/** Bytes of a file that `model.json` names, relative to it. */
-export type ShardReader = (path: string) => Promise<Uint8Array>;
+import type { LayerWeight, WeightSource } from "../keras/weights.ts";
+import { type ManifestWeight, readManifest, type ShardReader } from "./manifest.ts";
 
 /**
  * Reads a TFJS Layers model.
  *
- * @param bytes Of `model.json`.
- * @throws GenieError as `importLayers`, and `unsupported-operator` for a TFJS graph model.
+ * @param file What `model.json` holds.
+ * @throws GenieError as `importLayers`.
  */
 export async function importTfjsLayers(
-  bytes: Uint8Array,
+  file: Config,
   readShard: ShardReader,
   options: ImportLayersOptions = {},
 ): Promise<Graph> {
-  const file = record(parseJson(bytes, "model.json"), "model.json");
-  if (file.format === "graph-model" || !file.modelTopology) {
-    throw new GenieError(
-      "unsupported-operator",
-      `this is a TFJS ${file.format === "graph-model" ? "graph model" : "file without modelTopology"}; Layers models are supported`,
-    );
-  }
   const topology = record(file.modelTopology, "modelTopology");
-  const weights = await readManifest(file.weightsManifest, readShard);
+  const weights = byLayer(await readManifest(file.weightsManifest, readShard));
   // Weights are called by the layer's own name, also in nested models.
   const weightsOf: WeightSource = ({ path }) => weights.get(path.at(-1)!) ?? [];
   return importLayers(topology.model_config ?? topology, weightsOf, {
@@ -38,114 +26,15 @@ export async function importTfjsLayers(
   });
 }
 
-/** Weights by layer; "block/conv/kernel" is the kernel of layer "block/conv". */
-async function readManifest(manifest: unknown, readShard: ShardReader): Promise<Map<string, LayerWeight[]>> {
-  const byLayer = new Map<string, LayerWeight[]>();
-  const seen = new Set<string>();
-  if (!Array.isArray(manifest)) throw new GenieError("malformed-file", "model.json has no weightsManifest");
-  for (const group of manifest) {
-    const { paths, weights } = record(group, "a group of the weightsManifest");
-    if (!Array.isArray(paths) || !Array.isArray(weights)) {
-      throw new GenieError("malformed-file", "a group of the weightsManifest lacks its paths or weights");
-    }
-    for (const path of paths) checkPath(path, seen);
-    const shards = await Promise.all(paths.map((path: string) => readShard(path)));
-    const bytes = concatenate(shards);
-    let offset = 0;
-    for (const entry of weights) {
-      const spec = record(entry, "a weight");
-      const name = String(spec.name);
-      const { data, length } = decode(bytes, offset, spec, name, paths);
-      offset += length;
-      const slash = name.lastIndexOf("/");
-      const layer = name.slice(0, Math.max(slash, 0));
-      const own = byLayer.get(layer) ?? [];
-      own.push({ name: name.slice(slash + 1), shape: spec.shape as number[], data });
-      byLayer.set(layer, own);
-    }
-    if (offset < bytes.length) {
-      throw new GenieError(
-        "malformed-file",
-        `${paths.join(", ")}: ${bytes.length} bytes, but the weights that model.json lists for it take ${offset}; ` +
-          "it belongs to another model, or is damaged",
-      );
-    }
+/** "block/conv/kernel" is the kernel of layer "block/conv". */
+function byLayer(weights: readonly ManifestWeight[]): Map<string, LayerWeight[]> {
+  const layers = new Map<string, LayerWeight[]>();
+  for (const { name, shape, data } of weights) {
+    const slash = name.lastIndexOf("/");
+    const layer = name.slice(0, Math.max(slash, 0));
+    const own = layers.get(layer) ?? [];
+    own.push({ name: name.slice(slash + 1), shape, data });
+    layers.set(layer, own);
   }
-  return byLayer;
-}
-
-/** Shards lie beside `model.json`, each named once: a model must not read other files, nor one file endlessly. */
-function checkPath(path: unknown, seen: Set<string>): void {
-  const isBeside =
-    typeof path === "string" &&
-    !/^[/\\]|^[a-z][a-z0-9+.-]*:/i.test(path) &&
-    !path.split(/[/\\]/).includes("..");
-  if (!isBeside || seen.has(path)) {
-    throw new GenieError(
-      "malformed-file",
-      `model.json names the weight file ${JSON.stringify(path)}, which is named twice or not beside it`,
-    );
-  }
-  seen.add(path);
-}
-
-const WIDTHS: Readonly<Record<string, number>> = {
-  float32: 4,
-  int32: 4,
-  uint8: 1,
-  bool: 1,
-  uint16: 2,
-  float16: 2,
-};
-
-/** Plain floats, or integers that stand for min + q · scale. */
-function decode(
-  bytes: Uint8Array,
-  offset: number,
-  spec: Config,
-  name: string,
-  paths: readonly string[],
-): { data: Float32Array; length: number } {
-  const elements = elementsOf(spec.shape, name);
-  const quantization =
-    spec.quantization === undefined ? undefined : record(spec.quantization, "a quantization");
-  const dtype = String(quantization?.dtype ?? spec.dtype);
-  const width = Object.hasOwn(WIDTHS, dtype) ? WIDTHS[dtype] : undefined;
-  if (!width) throw new GenieError("malformed-file", `weight "${name}" is of type ${dtype}`);
-  const length = elements * width;
-  if (offset + length > bytes.length) {
-    throw new GenieError(
-      "malformed-file",
-      `weight "${name}" needs bytes ${offset} to ${offset + length}, but ${paths.join(", ")} ` +
-        `has ${bytes.length}: truncated, or of another model`,
-    );
-  }
-  const view = new DataView(bytes.buffer, bytes.byteOffset + offset, length);
-  const read: Record<string, (at: number) => number> = {
-    float32: (at) => view.getFloat32(at, true),
-    int32: (at) => view.getInt32(at, true),
-    uint8: (at) => view.getUint8(at),
-    bool: (at) => view.getUint8(at),
-    uint16: (at) => view.getUint16(at, true),
-    float16: (at) => halfToFloat(view.getUint16(at, true)),
-  };
-  const value = read[dtype]!;
-  const { scale = 1, min = 0 } = dtype === "float16" ? {} : (quantization ?? {});
-  if (typeof scale !== "number" || typeof min !== "number") {
-    throw new GenieError("malformed-file", `weight "${name}" is quantized without scale and min`);
-  }
-  const data = new Float32Array(elements);
-  for (let i = 0; i < elements; i++) data[i] = value(i * width) * scale + min;
-  return { data, length };
-}
-
-function concatenate(parts: readonly Uint8Array[]): Uint8Array {
-  if (parts.length === 1) return parts[0]!;
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
+  return layers;
 }

@@ -3,7 +3,7 @@ import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel, layers } from "@tensorflow/tfjs-layers";
 import { expect } from "vitest";
-import type { ShardReader } from "../../../src/formats/tfjs/importTfjsLayers.ts";
+import type { ShardReader } from "../../../src/formats/tfjs/manifest.ts";
 import type { Graph } from "../../../src/ir/graph.ts";
 import { loadModel } from "../../../src/session/load.ts";
 import { evaluate } from "../../ir/evaluate.ts";

@@ -3,12 +3,10 @@ import { GenieError } from "../../../errors.ts";
 import type { Constant, Graph, Node, ValueInfo } from "../../../ir/graph.ts";
 import { BATCH } from "../../../ir/shapeChecks.ts";
 import { outputShape } from "../../../ir/shapeRules.ts";
-import { Names } from "./names.ts";
+import { Names } from "../../graph/names.ts";
+import type { NodeSpec } from "../../graph/nodeSpec.ts";
 import type { Operation } from "./operation.ts";
 import { type Activation, channelsLast, memoryShape, onnxOrder, onnxShape, sameSequence } from "./values.ts";
-
-/** A node without the names that the builder gives it. */
-export type NodeSpec = Node extends infer N ? (N extends Node ? Omit<N, "name" | "output"> : never) : never;
 
 /** Weights of a whole network, 1 GiB; one initializer that a million nodes read would grow beyond all bounds. */
 const MAX_ELEMENTS = 2 ** 28;
