@@ -3,8 +3,14 @@
  * What is in no list goes with the entry that reads it.
  */
 const CHUNKS = [
-  ["files", /\/src\/formats\/[^/]+\.ts|\/src\/session\/(load|readUrl)|\/src\/fileError/],
-  ["onnx", /\/src\/formats\/onnx\/(?!importer|import\.ts|tail\/(collect|upgrade))|\/@bufbuild\/protobuf\/|\/src\/version/],
+  [
+    "files",
+    /\/src\/formats\/[^/]+\.ts|\/src\/formats\/graph\/permute|\/src\/session\/(load|readUrl)|\/src\/fileError/,
+  ],
+  [
+    "onnx",
+    /\/src\/formats\/onnx\/(?!importer|import\.ts|tail\/(collect|upgrade))|\/@bufbuild\/protobuf\/|\/src\/version/,
+  ],
   ["import-onnx", /\/src\/formats\/onnx\//],
   ["export-tfjs", /\/src\/formats\/(tfjs\/(export|layersWriter)|keras\/(windows|activations))/],
   ["import-graph", /\/src\/formats\/graph\//],

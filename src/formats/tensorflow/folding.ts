@@ -6,8 +6,9 @@ import type { TensorConstant } from "./network.ts";
 import type { Operation } from "./operation.ts";
 import { fileShape, product, type Value } from "./values.ts";
 
-/** Elements that all computed constants of a model may have together; a hostile file asks for more. */
-const MAX_ELEMENTS = 2 ** 26;
+/** Elements that all computed constants of a model may have together, beside some a byte of its file. */
+const FREE_ELEMENTS = 2 ** 20;
+const ELEMENTS_PER_BYTE = 4;
 
 export interface FoldContext {
   operation: Operation;
@@ -33,7 +34,12 @@ export function isFolded(type: string): boolean {
 }
 
 export class Folding {
-  #left = MAX_ELEMENTS;
+  #left: number;
+
+  /** @param bytes Of the file; hostile ones compute far more constants than they hold. */
+  constructor(bytes: number) {
+    this.#left = FREE_ELEMENTS + ELEMENTS_PER_BYTE * bytes;
+  }
 
   /** The operator's outputs where they are known; undefined where the network computes them. */
   fold(operation: Operation): Value[] | undefined {

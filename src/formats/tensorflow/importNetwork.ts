@@ -40,8 +40,8 @@ export function importNetwork(network: Network, { inputShape }: ImportNetworkOpt
   ]);
   const inputs = network.inputs.filter(({ name }) => isRead.has(name));
   const names = new Set([...inputs, ...network.outputs].map(({ name }) => name));
-  const graph = new NetworkBuilder(network.name, names, inputs[0]?.shape?.[0]);
-  const folding = new Folding();
+  const graph = new NetworkBuilder(network, names, inputs[0]?.shape?.[0]);
+  const folding = new Folding(network.bytes);
   const values = new Map<string, Value>();
   let isImageFirst = false;
   inputs.forEach((input, i) => {

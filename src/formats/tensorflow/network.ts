@@ -7,6 +7,8 @@ export interface Network {
   name: string;
   inputs: NetworkInput[];
   outputs: { name: string; value: string }[];
+  /** What the file and its weights take: a measure of what may be made of them. */
+  bytes: number;
   /** In any order. */
   operators: Operator[];
   /** A constant by its value's name, read when it is needed; undefined for what is none. */

@@ -6,11 +6,16 @@ import { outputShape } from "../../ir/shapeRules.ts";
 import { Names } from "../graph/names.ts";
 import type { NodeSpec } from "../graph/nodeSpec.ts";
 import { permute } from "../graph/permute.ts";
+import type { Network } from "./network.ts";
 import type { Operation } from "./operation.ts";
 import { type Activation, isBatchless, range, settledAxes } from "./values.ts";
 
-/** Weights of a whole network, 1 GiB. */
+/** Elements of one value, 1 GiB of float32. */
 const MAX_ELEMENTS = 2 ** 28;
+
+/** Elements that all constants may have together, beside some a byte of the file. */
+const FREE_ELEMENTS = 2 ** 22;
+const ELEMENTS_PER_BYTE = 8;
 
 /** Images have 4 dimensions, the reshapes between them some more. */
 const MAX_RANK = 8;
@@ -27,10 +32,11 @@ export class NetworkBuilder {
   readonly #nodeNames = new Names();
   readonly #settled = new Map<string, Activation>();
   readonly #constants = new Map<string, string>();
-  #constantElements = 0;
+  #elementsLeft: number;
 
   /** @param reserved Names that only inputs and outputs may have. */
-  constructor(name: string, reserved: Iterable<string>, fixedBatch: number | undefined) {
+  constructor({ name, bytes }: Network, reserved: Iterable<string>, fixedBatch: number | undefined) {
+    this.#elementsLeft = FREE_ELEMENTS + ELEMENTS_PER_BYTE * bytes;
     this.#graph = { name, inputs: [], outputs: [], nodes: [], constants: new Map() };
     this.#names = new Names(reserved);
     this.fixedBatch = fixedBatch;
@@ -85,12 +91,11 @@ export class NetworkBuilder {
     const known = this.#constants.get(key);
     if (known !== undefined) return known;
     const name = this.#names.fresh(wanted);
-    const values = data();
-    this.#constantElements += values.length;
-    if (this.#constantElements > MAX_ELEMENTS) {
+    this.#elementsLeft -= elementsPerImage(shape);
+    if (!(this.#elementsLeft >= 0)) {
       throw new GenieError("invalid-model", `the model's weights, "${wanted}" among them, are too large`);
     }
-    this.#graph.constants.set(name, { shape, data: values });
+    this.#graph.constants.set(name, { shape, data: data() });
     this.#shapes.set(name, shape);
     this.#constants.set(key, name);
     return name;

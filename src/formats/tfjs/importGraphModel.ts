@@ -32,6 +32,8 @@ export async function importGraphModel(
     inputs: nodes.filter(isInput).map((node) => inputOf(node, signature.inputs)),
     outputs: outputsOf(nodes, signature.outputs),
     operators: nodes.filter((node) => node.op !== "Const" && !isInput(node)).map(operatorOf),
+    // Four a value, and what a node takes as text.
+    bytes: weights.reduce((sum, { data }) => sum + data.byteLength, 100 * nodes.length),
     constant: (name) => {
       const weight = constants.get(name);
       if (!weight) return undefined;

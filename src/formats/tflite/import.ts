@@ -53,6 +53,7 @@ export function importTflite(bytes: Uint8Array, { inputShape, onNote }: ImportTf
     inputs: inputs.map((index) => ({ name: nameOf(index), shape: shapeOf(tensors[index]!) })),
     outputs: outputs.map((index) => ({ name: nameOf(index), value: nameOf(index) })),
     operators: operatorsOf(model, subgraph, tensors, nameOf),
+    bytes: bytes.length,
     constant: constantsOf(model, bytes, tensors, names),
   };
   const graph = importNetwork(network, { inputShape });

@@ -13,6 +13,9 @@ const identity: Converter = (operation) => operation.activation(0);
 /** Repetitions that become copies side by side. */
 const MAX_COPIES = 256;
 
+/** Elements of ones that repeat a value. */
+const MAX_REPEATED = 2 ** 20;
+
 export const layout: Record<string, Converter> = {
   Identity: identity,
   IdentityN: (operation) => operation.inputs.map((_, i) => operation.activation(i)),
@@ -105,7 +108,7 @@ export const layout: Record<string, Converter> = {
       return have === -1 || have === size ? 1 : size;
     });
     const count = shape.reduce((product, size) => product * size, 1);
-    if (!(count <= 2 ** 24)) throw operation.invalid(`it repeats [${own}] to [${target}]`);
+    if (!(count <= MAX_REPEATED)) throw operation.invalid(`it repeats [${own}] to [${target}]`);
     const ones = { name: `${operation.name}/ones`, shape, data: new Float32Array(count).fill(1) };
     const { x: aligned, name } = constantOperand(operation, graph, x, ones);
     return graph.add(operation, { op: "multiply", inputs: [aligned.name, name] }, aligned.axes);
