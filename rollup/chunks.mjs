@@ -13,6 +13,7 @@ const CHUNKS = [
   ],
   ["import-onnx", /\/src\/formats\/onnx\//],
   ["export-tfjs", /\/src\/formats\/(tfjs\/(export|layersWriter)|keras\/(windows|activations))/],
+  ["foreign", /\/src\/formats\/foreign\//],
   ["import-graph", /\/src\/formats\/graph\//],
   ["import-tflite", /\/src\/formats\/tflite\/|\/node_modules\/flatbuffers\//],
   ["import-tensorflow", /\/src\/formats\/(tensorflow\/|tfjs\/(graphDef|importGraphModel))/],

@@ -1,8 +1,9 @@
 /** Reading what commands are given, with errors that name the file. */
-import { readFile, stat } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { GenieError } from "../errors.ts";
 import { reason } from "../fileError.ts";
+import { nameFolder } from "../formats/foreign/name.ts";
 import { normalizeImages, type PixelOptions } from "../formats/images/normalize.ts";
 import { type NpyArray, npyNumbers, readNpy } from "../formats/npy.ts";
 import type { Images } from "../images.ts";
@@ -32,7 +33,11 @@ export async function readModel(
   const isInFolder = await isFolder(path);
   const file = isInFolder ? join(path, "model.json") : path;
   if (isInFolder && !(await stat(file).catch(() => undefined))) {
-    throw new GenieError("malformed-file", `${path} is a folder without a model.json; name the model's file`);
+    const name = nameFolder(path, await readdir(path));
+    throw new GenieError(
+      "malformed-file",
+      name ? `${path}: ${name}` : `${path} is a folder without a model.json; name the model's file`,
+    );
   }
   const bytes = await readBytes(file);
   const readShard = async (shard: string): Promise<Uint8Array> => {
@@ -43,7 +48,7 @@ export async function readModel(
       `its weights are in ${place}, which is not there: copy it beside it`,
     );
   };
-  return named(file, () => loadModel(bytes, { inputShape, readShard, onNote }));
+  return named(file, () => loadModel(bytes, { inputShape, readShard, onNote, fileName: file }));
 }
 
 export async function isFolder(path: string): Promise<boolean> {

@@ -16,6 +16,8 @@ export interface LoadOptions {
   inputShape?: number[] | undefined;
   /** Called with what a person should know of the file. */
   onNote?: ((note: string) => void) | undefined;
+  /** Tells what a file is whose bytes do not; default: that of `source`, where it is a URL. */
+  fileName?: string | undefined;
   /** Bytes of a weight file that a TFJS `model.json` or ONNX external data names; default: beside it, where `source` is a URL. */
   readShard?: ShardReader | undefined;
 }
@@ -30,13 +32,29 @@ export interface LoadOptions {
 export async function loadModel(source: Uint8Array | URL, options: LoadOptions = {}): Promise<Graph> {
   const bytes = source instanceof URL ? await readUrl(source) : source;
   const readShard = options.readShard ?? shardsBeside(source);
+  const fileName = options.fileName ?? (source instanceof URL ? source.pathname : undefined);
   const graph = await readWithSize(
-    (inputShape) => importModel(bytes, { ...options, inputShape, readShard }),
+    (inputShape) => importNamed(bytes, { ...options, inputShape, readShard, fileName }),
     options.inputShape,
     options.onNote,
   );
   if (graph.tail && graph.tail.reasons.length > 0) options.onNote?.(explainTail(graph.tail));
   return fuseActivations(graph);
+}
+
+/** Where no reader makes anything of the file, it is named as what it is. */
+async function importNamed(
+  bytes: Uint8Array,
+  options: LoadOptions & { readShard: ShardReader },
+): Promise<Graph> {
+  try {
+    return await importModel(bytes, options);
+  } catch (error) {
+    if (!(error instanceof GenieError) || error.code !== "malformed-file") throw error;
+    const { nameFile } = await import("../formats/foreign/name.ts");
+    const name = nameFile(bytes, options.fileName);
+    throw name === undefined ? error : new GenieError("malformed-file", name, { cause: error });
+  }
 }
 
 /** Readers load when a file of their format is met. */
