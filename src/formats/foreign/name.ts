@@ -27,5 +27,5 @@ export function nameFolder(folder: string, names: readonly string[]): string | u
 }
 
 function sentence({ what, how }: ForeignFormat): string {
-  return `this is ${what}, which is not read here; ${how}`;
+  return `this is ${what}; it is not read here: ${how}`;
 }

@@ -11,6 +11,8 @@ export interface GraphNode {
   op: string;
   inputs: string[];
   attributes: Record<string, unknown>;
+  /** Of a placeholder, where it states one. */
+  shape: (number | undefined)[] | undefined;
 }
 
 /** @throws GenieError `malformed-file`. */
@@ -24,14 +26,21 @@ export function readNodes(topology: Config): GraphNode[] {
     if (!Array.isArray(input) || !input.every((item) => typeof item === "string")) {
       throw malformed(`the inputs of node "${name}" are no names`);
     }
-    const attributes = Object.entries(record(attr, "the attributes of a node")).map(
-      ([key, value]) => [key, plain(value, key)] as const,
-    );
-    return { name, op, inputs: input, attributes: Object.fromEntries(attributes) };
+    const stated = record(attr, "the attributes of a node");
+    const shape = stated.shape === undefined ? undefined : record(stated.shape, 'attribute "shape"').shape;
+    return {
+      name,
+      op,
+      inputs: input,
+      attributes: Object.fromEntries(
+        Object.entries(stated).map(([key, value]) => [key, plain(value, key)] as const),
+      ),
+      shape: shape === undefined ? undefined : shapeOf(shape),
+    };
   });
 }
 
-/** An AttrValue: {i: "1"} as 1, {s: base64} as text, {list: {…}} as a list, {shape: …} as sizes. */
+/** An AttrValue: {i: "1"} as 1, {s: base64} as text, {list: {…}} as a list. */
 function plain(value: unknown, key: string): unknown {
   const attribute = record(value, `attribute "${key}"`);
   if (attribute.i !== undefined) return integer(attribute.i, key);
@@ -39,7 +48,6 @@ function plain(value: unknown, key: string): unknown {
   if (attribute.b !== undefined) return attribute.b;
   if (attribute.s !== undefined) return text(attribute.s, key);
   if (attribute.type !== undefined) return attribute.type;
-  if (attribute.shape !== undefined) return shapeOf(attribute.shape);
   if (attribute.list === undefined) return undefined;
   const list = record(attribute.list, `attribute "${key}"`);
   if (Array.isArray(list.i)) return list.i.map((item) => integer(item, key));

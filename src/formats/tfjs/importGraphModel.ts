@@ -62,12 +62,11 @@ function signatureOf(file: Config): { inputs: Config; outputs: Config } {
 }
 
 /** A placeholder without a shape of its own has the signature's. */
-function inputOf({ name, attributes }: GraphNode, signature: Config): NetworkInput {
-  const stated = attributes.shape as (number | undefined)[] | undefined;
+function inputOf({ name, shape }: GraphNode, signature: Config): NetworkInput {
   const infos = Object.values(signature).map((info) => record(info, "an input of the signature"));
   const own = infos.find((info) => typeof info.name === "string" && valueNamed(info.name) === name);
   const signed = own?.tensorShape ? shapeOf(own.tensorShape) : undefined;
-  return { name, shape: stated && stated.length > 0 ? stated : signed };
+  return { name, shape: shape && shape.length > 0 ? shape : signed };
 }
 
 /** Those of the signature by its names, or else the nodes that nobody reads. */

@@ -133,6 +133,7 @@ export const integers = (...values: number[]) => ({ list: { i: values.map(String
 export const windows = (stride: number, padding: string) => ({
   strides: integers(1, stride, stride, 1),
   padding: text(padding),
+  dilations: integers(1, 1, 1, 1),
   data_format: text("NHWC"),
   T: { type: "DT_FLOAT" },
 });
@@ -172,7 +173,7 @@ export function graphModel(
   }));
   const json = {
     format: "graph-model",
-    modelTopology: { node: [...placeholders, ...known, ...nodes] },
+    modelTopology: { node: [...placeholders, ...known, ...nodes], versions: { producer: 1 } },
     weightsManifest: [
       {
         paths: ["weights.bin"],
@@ -210,7 +211,7 @@ export function smallGraphModel(): GraphModel {
         name: "conv",
         op: "_FusedConv2D",
         input: ["x", "conv/w", "conv/b"],
-        attr: { ...windows(1, "SAME"), dilations: integers(1, 1, 1, 1), ...fused("BiasAdd", "Relu6") },
+        attr: { ...windows(1, "SAME"), ...fused("BiasAdd", "Relu6") },
       },
       { name: "dw", op: "DepthwiseConv2dNative", input: ["conv", "dw/w"], attr: windows(1, "SAME") },
       { name: "sum", op: "AddV2", input: ["conv", "dw"], attr: { T: { type: "DT_FLOAT" } } },
