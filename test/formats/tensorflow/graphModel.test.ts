@@ -152,7 +152,7 @@ const cases: Record<string, Case> = {
     shape: [1, 6],
     op: "_FusedMatMul",
     input: ["x", "w", "b"],
-    constants: { w: f32([6, 3], 5), b: f32([3], 2) },
+    constants: { w: f32([6, 16], 5), b: f32([16], 2) },
     attr: { transpose_a: { b: false }, transpose_b: { b: false }, ...fused("BiasAdd", "Relu") },
   },
   "MatMul with a transposed kernel": {
