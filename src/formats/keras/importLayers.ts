@@ -71,7 +71,9 @@ export function importLayers(
       if (values > budget.limits.values) throw budget.exceeded("values", "the model");
       return read;
     };
-    outputs.set(layer.name, convert(new LayerBuilder(layer, inputs, target, weights)));
+    const builder = new LayerBuilder(layer, inputs, target, weights);
+    outputs.set(layer.name, convert(builder));
+    builder.requireHeeded();
   }
   graph.outputs = topology.outputs.map((name) => {
     const output = outputs.get(name);

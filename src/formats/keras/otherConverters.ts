@@ -7,14 +7,24 @@ import type { Converter } from "./layerConverters.ts";
 import { paddingOf, requireChannelsLast } from "./windows.ts";
 
 /** Nothing at inference. */
-const identity: Converter = (layer) => layer.input;
+const identity: Converter = (layer) => {
+  layer.passOverSettings();
+  return layer.input;
+};
 
 export const otherConverters: Readonly<Record<string, Converter>> = {
   Dropout: identity,
   SpatialDropout2D: identity,
   GaussianDropout: identity,
   GaussianNoise: identity,
+  SpatialDropout1D: identity,
   AlphaDropout: identity,
+  RandomFlip: identity,
+  RandomRotation: identity,
+  RandomZoom: identity,
+  RandomTranslation: identity,
+  RandomContrast: identity,
+  RandomBrightness: identity,
   ActivityRegularization: identity,
   Activation: (layer) => activated(layer, layer.input, layer.config.activation),
   Softmax: (layer) => {
@@ -116,6 +126,11 @@ export const otherConverters: Readonly<Record<string, Converter>> = {
   Rescaling: (layer) =>
     affine(layer, numbers(layer, layer.config.scale ?? 1), numbers(layer, layer.config.offset ?? 0)),
   Normalization: (layer) => {
+    const last = layer.shapeOf(layer.input).length - 1;
+    const axes = [layer.config.axis ?? []].flat();
+    if (axes.length > 1 || axes.some((axis) => axis !== -1 && axis !== last)) {
+      throw layer.unsupported(`statistics along axes [${axes}]; only the last is supported`);
+    }
     const mean = statistic(layer, "mean", 0);
     const variance = statistic(layer, "variance", 1);
     // Keras: (x − mean) / max(√variance, 1e-7)
