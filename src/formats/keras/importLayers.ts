@@ -1,7 +1,11 @@
 /** A Keras model, whatever file it comes from, as a Graph. */
 import { GenieError, OpenShapeError } from "../../errors.ts";
 import type { Graph } from "../../ir/graph.ts";
+
 import { Budget } from "../budget.ts";
+
+import { croppingConverters } from "./croppingConverters.ts";
+
 import { LayerBuilder } from "./layerBuilder.ts";
 import { type Converter, layerConverters } from "./layerConverters.ts";
 import { readFlatTopology } from "./nested.ts";
@@ -10,8 +14,19 @@ import type { LayerCall } from "./topology.ts";
 import type { WeightSource } from "./weights.ts";
 
 const CONVERTERS: ReadonlyMap<string, Converter> = new Map(
-  Object.entries({ ...layerConverters, ...otherConverters }),
+  Object.entries({ ...layerConverters, ...otherConverters, ...croppingConverters }),
 );
+
+const RECURRENT: ReadonlySet<string> = new Set([
+  "LSTM",
+  "GRU",
+  "SimpleRNN",
+  "RNN",
+  "Bidirectional",
+  "ConvLSTM2D",
+  "CuDNNLSTM",
+  "CuDNNGRU",
+]);
 
 export interface ImportLayersOptions {
   /** The input's shape [N, H, W, C] where the file leaves it open. */
@@ -54,6 +69,13 @@ export function importLayers(
         "unsupported-operator",
         `layer "${layer.name}" is a Lambda, whose Python code nothing but Python can run: ` +
           "say it with layers that Keras has (Rescaling, Activation, …), or export the model to ONNX",
+      );
+    }
+    if (RECURRENT.has(layer.className)) {
+      throw new GenieError(
+        "unsupported-operator",
+        `layer "${layer.name}" is a recurrent layer (${layer.className}), which is not supported; ` +
+          "a model exported to ONNX is quantized up to it",
       );
     }
     const convert = CONVERTERS.get(layer.className);

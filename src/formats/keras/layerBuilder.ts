@@ -2,8 +2,7 @@
 import { GenieError } from "../../errors.ts";
 import type { Activation, Constant, Graph, Node } from "../../ir/graph.ts";
 import { BATCH } from "../../ir/shapeChecks.ts";
-import { outputShape } from "../../ir/shapeRules.ts";
-import { BATCH, outputShape } from "../../ir/shapeRules.ts";
+import { BATCH, outputShape, outputShape } from "../../ir/shapeRules.ts";
 import { Settings } from "./settings.ts";
 import type { Config, LayerCall } from "./topology.ts";
 import type { LayerWeight } from "./weights.ts";

@@ -53,6 +53,11 @@ export const otherConverters: Readonly<Record<string, Converter>> = {
     }),
   Add: (layer) => fold(layer, "add"),
   Multiply: (layer) => fold(layer, "multiply"),
+  /** (a + b + …) / n */
+  Average: (layer) => {
+    const share = layer.constant("share", { shape: [1], data: Float32Array.of(1 / layer.inputs.length) });
+    return layer.add({ op: "multiply", inputs: [fold(layer, "add", "sum"), share] });
+  },
   Concatenate: (layer) => {
     const rank = layer.shapeOf(layer.inputs[0] ?? layer.input).length;
     const axis = layer.number("axis", -1);
@@ -148,12 +153,12 @@ const NO_PADDING = {
 };
 
 /** a ∘ b ∘ c … */
-function fold(layer: LayerBuilder, op: "add" | "multiply"): string {
+function fold(layer: LayerBuilder, op: "add" | "multiply", last?: string): string {
   const [first, ...others] = layer.inputs;
   if (!first || others.length === 0) throw layer.invalid(`it reads ${layer.inputs.length} values`);
   return others.reduce(
     (value, other, index) =>
-      layer.add({ op, inputs: [value, other] }, index === others.length - 1 ? undefined : `partial_${index}`),
+      layer.add({ op, inputs: [value, other] }, index === others.length - 1 ? last : `partial_${index}`),
     first,
   );
 }

@@ -13,6 +13,9 @@ const HARMLESS: Readonly<Record<string, readonly string[]>> = {
   BatchNormalization: ["momentum", "consumed_inputs", "is_test", "training_mode"],
   Dropout: ["ratio", "seed", "consumed_inputs", "is_test"],
   Conv: ["kernel_shape", "pads"],
+  ConvTranspose: ["kernel_shape", "pads"],
+  // Where nothing is reduced nothing is kept either.
+  ReduceSum: ["keepdims"],
   MaxPool: ["pads", "storage_order"],
   AveragePool: ["pads"],
   Gemm: ["broadcast"],
