@@ -3,16 +3,16 @@ import { describe, expect, it } from "vitest";
 import { checkInference } from "../../../src/formats/onnx/importer/dropout.ts";
 import { Operation } from "../../../src/formats/onnx/importer/operation.ts";
 import {
-  AttributeProto,
+  type AttributeProto,
   AttributeProto_AttributeType as AttributeType,
-  NodeProto,
+  type NodeProto,
 } from "../../../src/formats/onnx/onnx_pb.ts";
 
 function operation(opType: string, attributes: Record<string, number>, opset = 17): Operation {
-  const attribute = Object.entries(attributes).map(([name, value]) =>
-    AttributeProto.fromPartial({ name, type: AttributeType.INT, i: BigInt(value) }),
+  const attribute = Object.entries(attributes).map(
+    ([name, value]) => ({ name, type: AttributeType.INT, i: BigInt(value) }) as AttributeProto,
   );
-  return new Operation(NodeProto.fromPartial({ opType, attribute }), "node", opset, []);
+  return new Operation({ opType, attribute, output: ["y"] } as unknown as NodeProto, "node", opset, []);
 }
 
 describe("attributes", () => {
