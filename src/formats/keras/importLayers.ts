@@ -1,11 +1,8 @@
 /** A Keras model, whatever file it comes from, as a Graph. */
 import { GenieError, OpenShapeError } from "../../errors.ts";
 import type { Graph } from "../../ir/graph.ts";
-
 import { Budget } from "../budget.ts";
-
 import { croppingConverters } from "./croppingConverters.ts";
-
 import { LayerBuilder } from "./layerBuilder.ts";
 import { type Converter, layerConverters } from "./layerConverters.ts";
 import { readFlatTopology } from "./nested.ts";
