@@ -2,6 +2,7 @@
 import { GenieError, OpenShapeError } from "../../errors.ts";
 import type { Graph } from "../../ir/graph.ts";
 import { Budget } from "../budget.ts";
+import { croppingConverters } from "./croppingConverters.ts";
 import { LayerBuilder } from "./layerBuilder.ts";
 import { type Converter, layerConverters } from "./layerConverters.ts";
 import { readFlatTopology } from "./nested.ts";
@@ -10,8 +11,19 @@ import type { LayerCall } from "./topology.ts";
 import type { WeightSource } from "./weights.ts";
 
 const CONVERTERS: ReadonlyMap<string, Converter> = new Map(
-  Object.entries({ ...layerConverters, ...otherConverters }),
+  Object.entries({ ...layerConverters, ...otherConverters, ...croppingConverters }),
 );
+
+const RECURRENT: ReadonlySet<string> = new Set([
+  "LSTM",
+  "GRU",
+  "SimpleRNN",
+  "RNN",
+  "Bidirectional",
+  "ConvLSTM2D",
+  "CuDNNLSTM",
+  "CuDNNGRU",
+]);
 
 export interface ImportLayersOptions {
   /** The input's shape [N, H, W, C] where the file leaves it open. */
@@ -56,6 +68,13 @@ export function importLayers(
           "say it with layers that Keras has (Rescaling, Activation, …), or export the model to ONNX",
       );
     }
+    if (RECURRENT.has(layer.className)) {
+      throw new GenieError(
+        "unsupported-operator",
+        `layer "${layer.name}" is a recurrent layer (${layer.className}), which is not supported; ` +
+          "a model exported to ONNX is quantized up to it",
+      );
+    }
     const convert = CONVERTERS.get(layer.className);
     if (!convert) {
       throw new GenieError(
@@ -71,7 +90,9 @@ export function importLayers(
       if (values > budget.limits.values) throw budget.exceeded("values", "the model");
       return read;
     };
-    outputs.set(layer.name, convert(new LayerBuilder(layer, inputs, target, weights)));
+    const builder = new LayerBuilder(layer, inputs, target, weights);
+    outputs.set(layer.name, convert(builder));
+    builder.requireHeeded();
   }
   graph.outputs = topology.outputs.map((name) => {
     const output = outputs.get(name);

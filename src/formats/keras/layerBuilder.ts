@@ -4,6 +4,7 @@ import type { Activation, Constant, Graph, Node } from "../../ir/graph.ts";
 import { BATCH } from "../../ir/shapeChecks.ts";
 import { outputShape } from "../../ir/shapeRules.ts";
 import type { NodeSpec } from "../graph/nodeSpec.ts";
+import { Settings } from "./settings.ts";
 import type { Config, LayerCall } from "./topology.ts";
 import type { LayerWeight } from "./weights.ts";
 
@@ -20,10 +21,12 @@ export interface Target {
 export class LayerBuilder {
   readonly name: string;
   readonly className: string;
+  /** Its settings; each is to be read, or known to be harmless (`requireHeeded`). */
   readonly config: Config;
   /** Names of the values it reads. */
   readonly inputs: readonly string[];
   readonly isKeras3: boolean;
+  readonly #settings: Settings;
   readonly #owner: string;
   readonly #graph: Graph;
   readonly #shapes: Map<string, number[]>;
@@ -38,7 +41,8 @@ export class LayerBuilder {
   ) {
     this.name = name;
     this.className = className;
-    this.config = config;
+    this.#settings = new Settings(config);
+    this.config = this.#settings.config;
     this.inputs = inputs;
     this.isKeras3 = isKeras3;
     this.#owner = path.join("/");
@@ -127,6 +131,26 @@ export class LayerBuilder {
     if (value === undefined || value === null) return otherwise;
     if (typeof value !== "number") throw this.invalid(`its ${setting} is ${JSON.stringify(value)}`);
     return value;
+  }
+
+  /** Declares that nothing in the settings matters at inference. */
+  passOverSettings(): void {
+    this.#settings.passOverAll();
+  }
+
+  /** @throws GenieError `unsupported-operator` for a setting that was not read and may matter. */
+  requireHeeded(): void {
+    const { dtype } = this.config;
+    // Its weights are integers whose scales stand beside them.
+    if (JSON.stringify(dtype ?? null).includes("QuantizedDTypePolicy")) {
+      throw this.unsupported("it is quantized already (its dtype says so); save the model as it was before");
+    }
+    const setting = this.#settings.leftover(this.className);
+    if (setting !== undefined) {
+      throw this.unsupported(
+        `its setting ${setting} = ${JSON.stringify(this.config[setting]).slice(0, 80)} is not supported`,
+      );
+    }
   }
 
   /** Adds an activation behind `value`. */

@@ -7,14 +7,24 @@ import type { Converter } from "./layerConverters.ts";
 import { paddingOf, requireChannelsLast } from "./windows.ts";
 
 /** Nothing at inference. */
-const identity: Converter = (layer) => layer.input;
+const identity: Converter = (layer) => {
+  layer.passOverSettings();
+  return layer.input;
+};
 
 export const otherConverters: Readonly<Record<string, Converter>> = {
   Dropout: identity,
   SpatialDropout2D: identity,
   GaussianDropout: identity,
   GaussianNoise: identity,
+  SpatialDropout1D: identity,
   AlphaDropout: identity,
+  RandomFlip: identity,
+  RandomRotation: identity,
+  RandomZoom: identity,
+  RandomTranslation: identity,
+  RandomContrast: identity,
+  RandomBrightness: identity,
   ActivityRegularization: identity,
   Activation: (layer) => activated(layer, layer.input, layer.config.activation),
   Softmax: (layer) => {
@@ -43,6 +53,11 @@ export const otherConverters: Readonly<Record<string, Converter>> = {
     }),
   Add: (layer) => fold(layer, "add"),
   Multiply: (layer) => fold(layer, "multiply"),
+  /** (a + b + …) / n */
+  Average: (layer) => {
+    const share = layer.constant("share", { shape: [1], data: Float32Array.of(1 / layer.inputs.length) });
+    return layer.add({ op: "multiply", inputs: [fold(layer, "add", "sum"), share] });
+  },
   Concatenate: (layer) => {
     const rank = layer.shapeOf(layer.inputs[0] ?? layer.input).length;
     const axis = layer.number("axis", -1);
@@ -116,6 +131,11 @@ export const otherConverters: Readonly<Record<string, Converter>> = {
   Rescaling: (layer) =>
     affine(layer, numbers(layer, layer.config.scale ?? 1), numbers(layer, layer.config.offset ?? 0)),
   Normalization: (layer) => {
+    const last = layer.shapeOf(layer.input).length - 1;
+    const axes = [layer.config.axis ?? []].flat();
+    if (axes.length > 1 || axes.some((axis) => axis !== -1 && axis !== last)) {
+      throw layer.unsupported(`statistics along axes [${axes}]; only the last is supported`);
+    }
     const mean = statistic(layer, "mean", 0);
     const variance = statistic(layer, "variance", 1);
     // Keras: (x − mean) / max(√variance, 1e-7)
@@ -133,12 +153,12 @@ const NO_PADDING = {
 };
 
 /** a ∘ b ∘ c … */
-function fold(layer: LayerBuilder, op: "add" | "multiply"): string {
+function fold(layer: LayerBuilder, op: "add" | "multiply", last?: string): string {
   const [first, ...others] = layer.inputs;
   if (!first || others.length === 0) throw layer.invalid(`it reads ${layer.inputs.length} values`);
   return others.reduce(
     (value, other, index) =>
-      layer.add({ op, inputs: [value, other] }, index === others.length - 1 ? undefined : `partial_${index}`),
+      layer.add({ op, inputs: [value, other] }, index === others.length - 1 ? last : `partial_${index}`),
     first,
   );
 }

@@ -238,9 +238,9 @@ function convert(
   const isKnown = operands.every((value) => value === undefined || value.kind === "constant");
   if (isKnown) {
     const tensors = operands.map((value) => (value?.kind === "constant" ? value.tensor : undefined));
-    return folder
-      .fold(operation, tensors)
-      .map((tensor, i) => ({ kind: "constant", name: operation.outputs[i] ?? "", tensor }));
+    const folded = folder.fold(operation, tensors);
+    operation.requireHeeded();
+    return folded.map((tensor, i) => ({ kind: "constant", name: operation.outputs[i] ?? "", tensor }));
   }
   const converter = Object.hasOwn(converters, operation.type) ? converters[operation.type] : undefined;
   if (!converter) {
@@ -248,12 +248,16 @@ function convert(
   }
   const withHiddenBatch = (): Value[] => {
     const hidden = operands.map((value) => hideBatch(operation, value, builder));
-    const outputs = converter(new Operation(proto, name, opset, hidden, true), builder);
+    const moved = new Operation(proto, name, opset, hidden, true);
+    const outputs = converter(moved, builder);
+    moved.requireHeeded();
     return [outputs].flat().map((value) => showBatch(operation, value, builder));
   };
   if (operands.some((value) => value?.kind === "activation" && value.isBatchHidden)) return withHiddenBatch();
   try {
-    return [converter(operation, builder)].flat();
+    const outputs = converter(operation, builder);
+    operation.requireHeeded();
+    return [outputs].flat();
   } catch (error) {
     // A batch of 1 may be moved, merged and indexed like any other dimension of 1.
     const isOne = builder.fixedBatch === 1 && MOVEMENTS.has(operation.type);

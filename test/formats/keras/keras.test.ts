@@ -98,9 +98,15 @@ describe("what is refused", () => {
   it.each<[string, () => Promise<unknown>, string, RegExp]>([
     [
       "an unknown layer",
+      () => changed(3, {}, { class_name: "Unheard" }),
+      "unsupported-operator",
+      /"re_lu_1" is of class Unheard.*these are: InputLayer, Conv2D/,
+    ],
+    [
+      "a recurrent layer",
       () => changed(3, {}, { class_name: "LSTM" }),
       "unsupported-operator",
-      /"re_lu_1" is of class LSTM.*these are: InputLayer, Conv2D/,
+      /"re_lu_1" is a recurrent layer \(LSTM\)/,
     ],
     [
       "channels first",

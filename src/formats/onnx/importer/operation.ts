@@ -8,6 +8,35 @@ import {
 import { decodeTensor, isFloat, type OnnxTensor, typeName } from "./tensors.ts";
 import type { Activation, Value } from "./values.ts";
 
+/** Attributes that say nothing new: of training, of memory, or what weights and other attributes say as well. */
+const HARMLESS: Readonly<Record<string, readonly string[]>> = {
+  BatchNormalization: ["momentum", "consumed_inputs", "is_test", "training_mode"],
+  Dropout: ["ratio", "seed", "consumed_inputs", "is_test"],
+  Conv: ["kernel_shape", "pads"],
+  ConvTranspose: ["kernel_shape", "pads"],
+  // Where nothing is reduced nothing is kept either.
+  ReduceSum: ["keepdims"],
+  MaxPool: ["pads", "storage_order"],
+  AveragePool: ["pads"],
+  Gemm: ["broadcast"],
+  // Numbers are saturated in turning into floats of 8 bits alone.
+  Cast: ["saturate"],
+  // Where there is one scale the axis is nothing; where there are several it is read.
+  QuantizeLinear: ["saturate", "axis"],
+  DequantizeLinear: ["axis"],
+  // Of modes that are refused.
+  Resize: ["cubic_coeff_a", "exclude_outside", "extrapolation_value", "nearest_mode"],
+};
+
+/** Values with which an attribute changes nothing. */
+const NEUTRAL: Readonly<Record<string, number | string>> = {
+  antialias: 0,
+  spatial: 1,
+  keep_aspect_ratio_policy: "stretch",
+  precision: 0,
+  output_dtype: 0,
+};
+
 /** Longest list of integers (shapes, axes, pads) that an operator is asked to read. */
 const MAX_LIST = 4096;
 
@@ -24,6 +53,7 @@ export class Operation {
   /** Whether the file's axes are one less than those of its values here (`Activation.isBatchHidden`). */
   readonly isBatchHidden: boolean;
   readonly #attributes: Map<string, AttributeProto>;
+  readonly #read = new Set<string>();
 
   constructor(
     proto: NodeProto,
@@ -56,7 +86,19 @@ export class Operation {
     return this.outputs.find((name) => name !== "") ?? this.name;
   }
 
+  /** @throws GenieError `unsupported-operator` for an attribute that was not read and may matter. */
+  requireHeeded(): void {
+    const harmless = Object.hasOwn(HARMLESS, this.type) ? HARMLESS[this.type]! : [];
+    for (const { name, type, i, s } of this.#attributes.values()) {
+      if (this.#read.has(name) || harmless.includes(name)) continue;
+      const value = type === AttributeType.STRING ? new TextDecoder().decode(s) : Number(i);
+      if (Object.hasOwn(NEUTRAL, name) && NEUTRAL[name] === value) continue;
+      throw this.unsupported(`its attribute ${JSON.stringify(name.slice(0, 80))} is not supported`);
+    }
+  }
+
   has(attribute: string): boolean {
+    this.#read.add(attribute);
     return this.#attributes.has(attribute);
   }
 
@@ -164,6 +206,7 @@ export class Operation {
   }
 
   #find(attribute: string, type: AttributeType): AttributeProto | undefined {
+    this.#read.add(attribute);
     const found = this.#attributes.get(attribute);
     if (found && found.type !== type) throw this.invalid(`its attribute "${attribute}" has the wrong type`);
     return found;
