@@ -15,7 +15,7 @@ export { exportLayers, type LayersModel } from "./formats/tfjs/export.ts";
 export type { ShardReader } from "./formats/tfjs/importTfjsLayers.ts";
 export type { Images } from "./images.ts";
 export type { BitSetting } from "./ir/bits.ts";
-export type { Graph, QuantizedGraph, QuantizedTensor, QuantParams } from "./ir/graph.ts";
+export type { Graph, InputRange, QuantizedGraph, QuantizedTensor, QuantParams } from "./ir/graph.ts";
 export type { OpTime, ProfileListener, StageProfile } from "./profile.ts";
 export type { LongWork, Progress } from "./progress.ts";
 export type { ReconstructionOptions } from "./quantization/options.ts";
@@ -33,5 +33,4 @@ export {
   type StatisticsDistance,
   statisticsDistance,
 } from "./synthesis/distance.ts";
-export type { InputRange } from "./synthesis/inputRange.ts";
 export type { SynthesisMode, SynthesisOptions } from "./synthesis/options.ts";

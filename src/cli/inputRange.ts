@@ -1,8 +1,8 @@
 /** --input-range: what the model's input has for mean and standard deviation. */
 import { type Command, InvalidArgumentError } from "commander";
-import type { Graph } from "../ir/graph.ts";
+import type { Graph, InputRange } from "../ir/graph.ts";
 import { inputLayout } from "../synthesis/inputLayout.ts";
-import { type InputRange, requireRange } from "../synthesis/inputRange.ts";
+import { requireRange } from "../synthesis/inputRange.ts";
 import { numbers } from "./options.ts";
 
 export interface InputRangeFlags {

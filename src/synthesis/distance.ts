@@ -5,13 +5,12 @@ import { run } from "../engine/run.ts";
 import { GenieError } from "../errors.ts";
 import type { Images } from "../images.ts";
 import { requireBatchNorms, upToLastBatchNorm } from "../ir/batchNorms.ts";
-import type { Graph } from "../ir/graph.ts";
+import type { Graph, InputRange } from "../ir/graph.ts";
 import { initializeKernels, view } from "../kernels/heap.ts";
 import { randomNormal } from "../kernels/random.ts";
 import { createBreather, type LongWork } from "../progress.ts";
 import { estimateInputRange } from "./estimateRange.ts";
 import { inputLayout } from "./inputLayout.ts";
-import type { InputRange } from "./inputRange.ts";
 import { teacherOps } from "./teacher.ts";
 
 /** Distance of one BatchNorm's input from its running mean μ and standard deviation σ. */

@@ -1,14 +1,14 @@
 /** GENIE-D: images from the BatchNorm statistics of a float model (Jeon et al., CVPR 2023, section 3). */
 import type { Images } from "../images.ts";
 import { requireBatchNorms } from "../ir/batchNorms.ts";
-import type { Graph } from "../ir/graph.ts";
+import type { Graph, InputRange } from "../ir/graph.ts";
 import { elementsPerImage } from "../ir/shapeRules.ts";
 import { initializeKernels } from "../kernels/heap.ts";
 import { createBreather } from "../progress.ts";
 import { distillBatch } from "./batch.ts";
 import { estimateInputRange } from "./estimateRange.ts";
 import { inputLayout } from "./inputLayout.ts";
-import { type InputRange, requireRange } from "./inputRange.ts";
+import { requireRange } from "./inputRange.ts";
 import { type BatchSettings, plainSettings, resolveSynthesis, type SynthesisOptions } from "./options.ts";
 
 /** Who distills batches: the calling thread, or a pool of workers. */

@@ -1,8 +1,8 @@
 /** The range of a network's input, found in the network: no data is looked at. */
 import { affineStart } from "../ir/affine.ts";
-import type { Graph } from "../ir/graph.ts";
+import type { Graph, InputRange } from "../ir/graph.ts";
 import { inputLayout } from "./inputLayout.ts";
-import { type InputRange, normalizedRange, snapToNormalized } from "./inputRange.ts";
+import { normalizedRange, snapToNormalized } from "./inputRange.ts";
 import { nonNegativeSolve, ridgeSolve } from "./leastSquares.ts";
 import { randomField } from "./randomField.ts";
 import { createProbe, type Probe } from "./rangeProbe.ts";

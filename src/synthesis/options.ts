@@ -1,9 +1,9 @@
 /** Options of synthesis, their defaults (the published values) and their limits. */
 import { GenieError } from "../errors.ts";
 import type { Images } from "../images.ts";
+import type { InputRange } from "../ir/graph.ts";
 import { type Resolved, requireInteger, requireNumber } from "../options.ts";
 import type { LongWork } from "../progress.ts";
-import type { InputRange } from "./inputRange.ts";
 
 /** What is learned: latents and generator (GENIE), the generator alone (as GDFQ), or the pixels (as ZeroQ). */
 export type SynthesisMode = "genie" | "generator" | "pixels";

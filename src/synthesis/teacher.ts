@@ -5,13 +5,13 @@ import { inferenceAffine, inferenceOps, type Ops } from "../engine/ops.ts";
 import { run } from "../engine/run.ts";
 import { affineStart } from "../ir/affine.ts";
 import { requireBatchNorms, upToLastBatchNorm } from "../ir/batchNorms.ts";
-import type { Graph } from "../ir/graph.ts";
+import type { Graph, InputRange } from "../ir/graph.ts";
 import { reshape } from "../kernels/layout.ts";
 import { scaleShiftWithStatistics } from "../kernels/normalize.ts";
 import { randomIntegers } from "../kernels/random.ts";
 import { reflectShift } from "../kernels/spatial.ts";
 import { type InputLayout, isVector } from "./inputLayout.ts";
-import { type InputRange, isPublishedRange } from "./inputRange.ts";
+import { isPublishedRange } from "./inputRange.ts";
 import { statisticsLoss, type Target } from "./loss.ts";
 import { STREAM } from "./source.ts";
 

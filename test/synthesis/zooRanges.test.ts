@@ -1,10 +1,10 @@
 /** The range found in networks made by others, beside what their makers fed them. */
 import { existsSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
+import type { InputRange } from "../../src/ir/graph.ts";
 import { initializeKernels } from "../../src/kernels/heap.ts";
 import { loadModel } from "../../src/session/load.ts";
 import { estimateInputRange } from "../../src/synthesis/estimateRange.ts";
-import type { InputRange } from "../../src/synthesis/inputRange.ts";
 
 const ZOO = new URL("../../../shared/zoo/", import.meta.url);
 
