@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import type { Graph } from "../../src/ir/graph.ts";
+import type { Graph, InputRange } from "../../src/ir/graph.ts";
 import { type Binary, initializeKernels } from "../../src/kernels/heap.ts";
-import { estimateInputRange } from "../../src/synthesis/estimateRange.ts";
+import { estimateInputRanges } from "../../src/synthesis/estimateRange.ts";
 import { classifier, GraphBuilder } from "../ir/builders.ts";
 import { discs, standardize, train, uniform } from "./trained.ts";
 
@@ -15,6 +15,8 @@ function network(
   const conv = b.conv("conv", before(b), 16, { bias: true, stride, kernel });
   return b.outputs(classifier(b, b.relu("relu", b.norm("bn", conv)), 16));
 }
+
+const estimateInputRange = (graph: Graph): InputRange => estimateInputRanges(graph).ranges[0]!;
 
 const COLOURS = [125, 118, 96];
 

@@ -122,8 +122,7 @@ function paint({ out, height, width, channels, field }: Picture, leaf: Leaf): vo
       const cover = Math.min(1, depth(leaf, along, across) / leaf.edge + 0.5);
       if (cover <= 0) continue;
       const texel = ((y + leaf.offset[0]) % height) * width + ((x + leaf.offset[1]) % width);
-      const light =
-        leaf.texture * field[texel]! + leaf.shading[0] * along + leaf.shading[1] * across;
+      const light = leaf.texture * field[texel]! + leaf.shading[0] * along + leaf.shading[1] * across;
       const pixel = (y * width + x) * channels;
       for (let c = 0; c < channels; c++) {
         const below = out[pixel + c]!;

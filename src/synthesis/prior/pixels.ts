@@ -6,11 +6,15 @@ const COLOUR_MEAN = [0.485, 0.456, 0.406];
 const GREY_MEAN = 0.449;
 const PIXEL_STD = 0.27;
 
+const RARE = 0.25;
+
 /** A custom of the field: input = gain·pixel + offset, pixels of 0…1. */
 export interface Convention {
   /** As it is said to people. */
   name: string;
   range: InputRange;
+  /** What it has to be better by than the more usual ones. */
+  rarity: number;
 }
 
 function pixelMean(channels: number): number[] {
@@ -37,9 +41,10 @@ function rangeOf(channels: number, gain: readonly number[], offset: readonly num
 
 /** The customs for pictures of so many channels, by how usual they are. */
 export function pixelConventions(channels: number): Convention[] {
-  const of = (name: string, gain: number[], offset: number[]): Convention => ({
+  const of = (name: string, gain: number[], offset: number[], rarity = 0): Convention => ({
     name,
     range: rangeOf(channels, gain, offset),
+    rarity,
   });
   const customs = [of("pixels of 0…1", [1], [0]), of("pixels of −1…1", [2], [-1])];
   if (channels === 3) {
@@ -54,6 +59,19 @@ export function pixelConventions(channels: number): Convention[] {
   } else {
     customs.push(of("normalized pixels", [1 / PIXEL_STD], [-GREY_MEAN / PIXEL_STD]));
   }
-  customs.push(of("pixels of 0…255", [255], [0]), of("pixels of 0…255 less their mean", [255], [-255 * GREY_MEAN]));
+  customs.push(
+    of("pixels of 0…255", [255], [0]),
+    of("pixels of 0…255 less their mean", [255], [-255 * GREY_MEAN], RARE),
+  );
   return customs;
+}
+
+/** The ranges tried for what is no picture: spectra, signals and features have any unit. */
+export function fieldConventions(units: number): Convention[] {
+  const of = (mean: number, std: number, rarity = 0): Convention => ({
+    name: mean === 0 ? `mean 0, deviation ${std}` : "values of 0…1",
+    range: { mean: Array<number>(units).fill(mean), std: Array<number>(units).fill(std) },
+    rarity,
+  });
+  return [of(0, 1), of(0.5, 0.25, RARE), ...[0.1, 0.3, 3, 10, 30].map((std) => of(0, std, RARE))];
 }
