@@ -15,8 +15,10 @@ import { isPicture } from "./prior/prior.ts";
  * initializers and weight decay keep up elsewhere.
  */
 const MEAN_SPREAD = 1;
-const LOG_STD = -1;
+const LOG_STD = -0.5;
 const LOG_SPREAD = 1;
+/** What a layer counts, of what the one before it does: the nearer to the input, the more of it there is left. */
+const FADING = 0.7;
 /** The most that one channel may say: dead ones are dead in the right range too. */
 const MOST = 8;
 const LEAST_STD = 1e-6;
@@ -69,7 +71,13 @@ function surpriseAt(
     return [name, { shape: [count, ...shape.slice(1)], data }] as [string, Images];
   });
   const layers = probe.moments(new Map(feeds));
-  return layers.reduce((sum, layer) => sum + surprise(layer), 0) / Math.max(1, layers.length);
+  let [sum, weights, weight] = [0, 0, 1];
+  for (const layer of layers) {
+    sum += weight * surprise(layer);
+    weights += weight;
+    weight *= FADING;
+  }
+  return sum / Math.max(1, weights);
 }
 
 /** Minus the logarithm of the density above, averaged over the layer's channels. */
