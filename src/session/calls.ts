@@ -11,12 +11,12 @@ import { openSession, type Resumable, type Session, type SessionOptions } from "
 
 /**
  * Zero-shot quantization (GENIE; Jeon et al., CVPR 2023): synthesizes calibration images from the model's
- * BatchNorm statistics, then reconstructs the quantized model block by block.
+ * BatchNorm statistics, or draws them from a prior where it has none, then reconstructs the quantized model block by block.
  *
- * @param graph A float model with its BatchNorm nodes.
+ * @param graph A float model, best with its BatchNorm nodes.
  * @param options Those of `openSession` say where the work is done: by default in as many workers as there are
  *   cores.
- * @throws GenieError `no-batch-norm` (without `data`), `invalid-option`, `invalid-data`, `aborted`,
+ * @throws GenieError `no-batch-norm` (where the mode of synthesis needs them), `invalid-option`, `invalid-data`, `aborted`,
  *   `unsupported-runtime`.
  */
 export function quantize(

@@ -64,15 +64,25 @@ export function nonlinearRange(graph: Graph, layout: InputLayout): FittedRange |
     return Math.sqrt(sum / (2 * channels));
   };
   try {
-    const [usual, ...others] = conventionsFor(layout)
-      .map(({ name, range }) => ({ name, range, error: errorOf(range) }))
+    const tried = [...conventionsFor(layout), ...unnamed(layout)]
+      .map((candidate) => ({ ...candidate, error: errorOf(candidate.range) }))
       .sort((a, b) => a.error - b.error);
-    if (!usual || usual.error === others.at(-1)?.error) return undefined;
-    const fitted = refine(usual, errorOf);
+    const best = tried[0]!;
+    if (best.error === tried.at(-1)!.error) return undefined;
+    const usual: FittedRange = tried.find(({ name }) => name !== undefined)!;
+    const fitted = refine(best, errorOf);
     return usual.error <= AS_GOOD * fitted.error ? usual : fitted;
   } finally {
     disposeAll(constants.values());
   }
+}
+
+/** Where the search may start from as well: no custom, but as far apart as customs are. */
+function unnamed({ channels }: InputLayout): { name?: string; range: InputRange }[] {
+  const all = (value: number): number[] => Array<number>(channels).fill(value);
+  return [0.1, 0.3, 1, 3, 10, 30, 100].flatMap((std) =>
+    [0, 2].map((offset) => ({ range: { mean: all(offset * std), std: all(std) } })),
+  );
 }
 
 /** Coordinate search: mean and deviation of all channels together, by steps that are halved where none helps. */
