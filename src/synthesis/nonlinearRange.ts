@@ -56,7 +56,7 @@ export function nonlinearRange(graph: Graph, layout: InputLayout): FittedRange |
           const offset = (m[c]! - target) / std[c]!;
           const spread = Math.log(Math.max(s[c]!, 1e-6) / std[c]!);
           const error = offset * offset + spread * spread;
-          sum += error < MOST ? error : MOST;
+          sum += Math.min(error, MOST);
         });
         channels += mean.length;
       }

@@ -20,7 +20,7 @@ const LOG_SPREAD = 1;
 /** What a layer counts, of what the one before it does: the nearer to the input, the more of it there is left. */
 const FADING = 0.7;
 /** The most that one channel may say: dead ones are dead in the right range too. */
-const MOST = 8;
+const MOST = 16;
 const LEAST_STD = 1e-6;
 
 /** A range, and what it is called. */
@@ -87,7 +87,7 @@ function surprise({ mean, std }: Moments): number {
     const spread = (Math.log(Math.max(std[c]!, LEAST_STD)) - LOG_STD) / LOG_SPREAD;
     const offset = value / MEAN_SPREAD;
     const total = (spread * spread + offset * offset) / 2;
-    sum += total < MOST ? total : MOST;
+    sum += Math.min(total, MOST);
   });
   return sum / mean.length;
 }
