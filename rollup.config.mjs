@@ -39,7 +39,8 @@ export default {
     nodeResolve({ preferBuiltins: true }),
     // What tfjs would ask Node for, and does without.
     commonjs({ ignore: ["crypto", "fs", "path"] }),
-    esbuild({ target: "es2022", minify: true }),
+    // Whitespace and names stay: Node prints the line that an error comes from, and bundlers minify by themselves.
+    esbuild({ target: "es2022", minifySyntax: true }),
     // The worker is an entry, not a file to be copied.
     importMetaAssets({ exclude: "src/workers/**" }),
     literalFileUrls(),

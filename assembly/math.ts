@@ -214,3 +214,78 @@ function quarterWave(u: v128, phase: i32): v128 {
   const sign = i32x4.shl(i32x4.shr_u(v128.and(quarter, i32x4.splat(2)), 1), 31);
   return v128.xor(v128.bitselect(c, s, isOdd), sign);
 }
+
+/** eˣ − 1 for x ≤ 0, ≤ 4 ULP: 2·t/(1 − t) with t = tanh(x/2), which cancels nowhere. */
+// @ts-expect-error: decorator
+@inline
+export function expMinusOne(x: v128): v128 {
+  const t = tanh(f32x4.mul(x, f32x4.splat(0.5)));
+  return f32x4.div(f32x4.add(t, t), f32x4.sub(f32x4.splat(1), t));
+}
+
+/** ln(1 + eˣ), ≤ 3 ULP where x ≥ −87. */
+// @ts-expect-error: decorator
+@inline
+export function softplus(x: v128): v128 {
+  const one = f32x4.splat(1);
+  const u = expFlush(f32x4.neg(f32x4.abs(x)));
+  // What 1 + u loses of u is made up for: ln(1 + u) = u · ln(w)/(w − 1) with w = 1 + u as rounded (Kahan).
+  const w = f32x4.add(one, u);
+  const ratio = f32x4.div(log(w), f32x4.sub(w, one));
+  const small = v128.bitselect(u, f32x4.mul(u, ratio), f32x4.eq(w, one));
+  return f32x4.add(f32x4.pmax(x, f32x4.splat(0)), small);
+}
+
+/** erf x = 2/√π · ∫₀ˣ exp(−t²) dt, ≤ 2 ULP; odd in every bit, exactly ±1 where |x| ≥ 4. */
+// @ts-expect-error: decorator
+@inline
+export function erf(x: v128): v128 {
+  const magnitude = f32x4.abs(x);
+  const square = f32x4.mul(x, x);
+  let p = madd(f32x4.splat(8.3825245e-5), square, f32x4.splat(-0.0008145635));
+  p = madd(p, square, f32x4.splat(0.00520129));
+  p = madd(p, square, f32x4.splat(-0.026859501));
+  p = madd(p, square, f32x4.splat(0.11283697));
+  p = madd(p, square, f32x4.splat(-0.37612635));
+  p = madd(p, square, f32x4.splat(0.12837917));
+  const small = madd(p, magnitude, magnitude);
+  // 1 − exp(−a·Q(a)) beyond, with −ln(1 − erf a) = a·Q(a) up to 4.
+  const a = atMost(magnitude, f32x4.splat(4));
+  let q = madd(f32x4.splat(1.0838406e-5), a, f32x4.splat(-0.00031888357));
+  q = madd(q, a, f32x4.splat(0.0036265731));
+  q = madd(q, a, f32x4.splat(-0.023728587));
+  q = madd(q, a, f32x4.splat(0.10619817));
+  q = madd(q, a, f32x4.splat(0.63517463));
+  q = madd(q, a, f32x4.splat(1.1286428));
+  const large = f32x4.sub(f32x4.splat(1), expFlush(f32x4.neg(f32x4.mul(q, a))));
+  const result = v128.bitselect(small, large, f32x4.lt(magnitude, f32x4.splat(0.92)));
+  return v128.bitselect(result, x, i32x4.splat(0x7fffffff));
+}
+
+/**
+ * aᵇ as libm defines it but for signed zeros and infinite b: relative error ≤ 2⁻²⁴·(4 + 2·|b·log₂ a|), results under
+ * 2⁻¹²⁶ are 0; NaN for a negative a and a b that is no integer.
+ */
+// @ts-expect-error: decorator
+@inline
+export function power(a: v128, b: v128): v128 {
+  const zero = f32x4.splat(0);
+  const one = f32x4.splat(1);
+  const magnitude = f32x4.abs(a);
+  const normal = f32x4.lt(magnitude, f32x4.splat(Infinity));
+  let result = exp2Flush(f32x4.mul(log2(magnitude), b));
+  // 0 and ∞ go to 0 or ∞ by the sign of b.
+  const rises = v128.xor(f32x4.gt(b, zero), f32x4.eq(magnitude, zero));
+  const limit = v128.and(f32x4.splat(Infinity), rises);
+  result = v128.bitselect(result, limit, v128.and(normal, f32x4.ge(magnitude, f32x4.splat(SMALLEST_NORMAL))));
+  const isWhole = f32x4.eq(f32x4.trunc(b), b);
+  const half = f32x4.mul(b, f32x4.splat(0.5));
+  const isOdd = v128.andnot(isWhole, f32x4.eq(f32x4.trunc(half), half));
+  const isNegative = f32x4.lt(a, zero);
+  result = v128.xor(result, v128.and(v128.and(isNegative, isOdd), i32x4.splat(0x80000000)));
+  result = v128.or(result, v128.andnot(isNegative, isWhole));
+  // NaN in either comes through; but anything to the power of 0 is 1.
+  const isOrdered = v128.and(f32x4.eq(a, a), f32x4.eq(b, b));
+  result = v128.or(result, v128.not(isOrdered));
+  return v128.bitselect(one, result, f32x4.eq(b, zero));
+}

@@ -41,8 +41,13 @@ export function alignColumns(lines: readonly (readonly string[])[]): string {
 
 /** What was measured on what, when: one line above the tables. */
 export function describeRun(runtime: string, binary: string): string {
+  return `${describeMachine(runtime)}, ${binary} binary, one thread`;
+}
+
+/** When, on which processor, in which runtime. */
+export function describeMachine(runtime: string): string {
   const cpu = `${cpus().length} × ${cpus()[0]?.model.trim() ?? arch()}`;
-  return `${new Date().toISOString().slice(0, 10)}, ${cpu}, ${runtime}, ${binary} binary, one thread`;
+  return `${new Date().toISOString().slice(0, 10)}, ${cpu}, ${runtime}`;
 }
 
 /** `document` with `text` between `<!-- results: table -->` and `<!-- end -->`. */

@@ -3,8 +3,11 @@
  * What is in no list goes with the entry that reads it.
  */
 const CHUNKS = [
-  ["files", /\/src\/formats\/[^/]+\.ts|\/src\/session\/(load|readUrl)|\/src\/fileError/],
-  ["onnx", /\/src\/formats\/onnx\/(?!importer|import\.ts|tail\/(collect|upgrade))|\/@bufbuild\/protobuf\/|\/src\/version/],
+  ["files", /\/src\/formats\/[^/]+\.ts|\/src\/session\/load|\/src\/fileError/],
+  [
+    "onnx",
+    /\/src\/formats\/onnx\/(?!importer|import\.ts|tail\/(collect|upgrade))|\/@bufbuild\/protobuf\/|\/src\/version/,
+  ],
   ["import-onnx", /\/src\/formats\/onnx\//],
   ["export-tfjs", /\/src\/formats\/(tfjs\/(export|layersWriter)|keras\/(windows|activations))/],
   ["import-layers", /\/src\/formats\/(keras|tfjs)\//],
@@ -16,7 +19,7 @@ const CHUNKS = [
   ["checkpoint", /\/src\/checkpoint\/|\/node_modules\/(@noble\/hashes|cborg|idb-keyval)\//],
   [
     "engine",
-    /\/src\/(ir|kernels|engine)\/|\/src\/(errors|images|options|progress|profile)\.ts|\/@tensorflow\/|\/node_modules\/(long|seedrandom|wasm-feature-detect)\//,
+    /\/src\/(ir|kernels|engine)\/|\/src\/(errors|images|options|printable|progress|profile)\.ts|\/@tensorflow\/|\/node_modules\/(long|seedrandom|wasm-feature-detect)\//,
   ],
   ["method", /\/src\/(synthesis|quantization|memory|session|workers\/(?!worker\.ts))/],
 ];

@@ -40,9 +40,9 @@ export function hiddenNodeImports() {
     name: "hidden-node-imports",
     renderDynamicImport: ({ targetModuleId }) =>
       targetModuleId?.startsWith("node:") ? { left: "((name) => import(name))(", right: ")" } : null,
-    // After the minifier, which keeps no comments.
+    // After esbuild, which keeps no comments.
     renderChunk: (code) => ({
-      code: code.replace(/\((\w+)=>import\(\1\)\)\("node:/g, `($1=>import(${IGNORED} $1))("node:`),
+      code: code.replaceAll('((name) => import(name))("node:', `((name) => import(${IGNORED} name))("node:`),
       map: null,
     }),
   };

@@ -1,10 +1,15 @@
-/** Every error this package throws on purpose. `code` is stable and machine-readable. */
+import { printable } from "./printable.ts";
+
+/** Messages quote names and shapes of files, which may be of any length; the longest of ours list all operators. */
+const MAX_MESSAGE = 4000;
+
+/** Every error this package throws on purpose. `code` is stable and machine-readable; `message` is one line. */
 export class GenieError extends Error {
   override readonly name: string = "GenieError";
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
+    super(printable(message, MAX_MESSAGE), options);
     this.code = code;
   }
 }
@@ -23,6 +28,8 @@ export class OpenShapeError extends GenieError {
 export type ErrorCode =
   /** The bytes are not a readable file of the expected format: wrong magic, truncated, hostile sizes. */
   | "malformed-file"
+  /** The file asks for more than the limits of reading allow (`limits`, docs/limits.md), be it large or hostile. */
+  | "limit-exceeded"
   /** The model uses an operator or attribute that this package does not implement. */
   | "unsupported-operator"
   /** The model is readable but cannot be used as asked: NaN weights, a cycle, an unknown name. */
@@ -37,6 +44,8 @@ export type ErrorCode =
   | "invalid-data"
   /** A checkpoint was left by another run: another model, other options or another version of this package. */
   | "foreign-checkpoint"
+  /** Another process is at work on this checkpoint or output. */
+  | "in-use"
   /** An output could not be written. */
   | "unwritable-output"
   /** The runtime lacks something we need (WebAssembly SIMD, memory). */

@@ -1,6 +1,6 @@
 /**
- * Element-wise activations on four lanes, and their gradients. `kind` is a code below (`src/kernels/activation.ts`
- * has the same list); p0 and p1 are its parameters, one value in all lanes.
+ * Element-wise activations on four lanes, and their gradients. `kind` is a code below or, from 8 on, in `curves.ts`
+ * (`src/kernels/activation.ts` has the same list); p0 and p1 are its parameters, one value in all lanes.
  *
  * Passes over memory are compiled once for each variant, a type parameter of these functions (a number would still
  * be compared for every vector, once Binaryen has folded the equal loops together): the kinds that cost less than
@@ -8,6 +8,7 @@
  */
 import { madd } from "../madd";
 import { sigmoid, tanh } from "../math";
+import { smooth, smoothGradient } from "./curves";
 import { Size0, Size1, Size2, Size3, Size4 } from "./sizes";
 
 export const NONE: i32 = 0;
@@ -61,7 +62,7 @@ export function activationGradient<Variant>(dy: v128, z: v128, kind: i32, p0: v1
   return curveGradient(kind, dy, z, p0, p1);
 }
 
-/** dy · act′(z) from y = act(z), for every kind whose derivative y determines: all but hardSwish. */
+/** dy · act′(z) from y = act(z), for the kinds below whose derivative y determines: all but hardSwish. */
 // @ts-expect-error: decorator
 @inline
 export function activationGradientOfOutput<Variant>(dy: v128, y: v128, kind: i32, p0: v128, p1: v128): v128 {
@@ -95,7 +96,8 @@ function curve(kind: i32, z: v128, p0: v128, p1: v128): v128 {
   if (kind == SIGMOID) return sigmoid(z);
   if (kind == TANH) return tanh(z);
   if (kind == HARD_SIGMOID) return clip(f32x4.add(f32x4.mul(z, p0), p1), zero, one);
-  return f32x4.mul(z, clip(gate(z), zero, one));
+  if (kind == HARD_SWISH) return f32x4.mul(z, clip(gate(z), zero, one));
+  return smooth(kind, z, p0, p1);
 }
 
 function curveGradient(kind: i32, dy: v128, z: v128, p0: v128, p1: v128): v128 {
@@ -104,6 +106,7 @@ function curveGradient(kind: i32, dy: v128, z: v128, p0: v128, p1: v128): v128 {
     const open = v128.bitselect(inner, dy, f32x4.lt(z, f32x4.splat(3)));
     return v128.and(open, f32x4.gt(z, f32x4.splat(-3)));
   }
+  if (kind > HARD_SWISH) return smoothGradient(kind, dy, z, p0, p1);
   return curveGradientOfOutput(kind, dy, curve(kind, z, p0, p1), p0);
 }
 

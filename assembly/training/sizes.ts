@@ -40,6 +40,36 @@ export class Size5 extends Size4 {
 
 // @ts-expect-error: decorator
 @unmanaged
+export class Size6 extends Size5 {
+  private byte5: u8;
+}
+
+// @ts-expect-error: decorator
+@unmanaged
+export class Size7 extends Size6 {
+  private byte6: u8;
+}
+
+// @ts-expect-error: decorator
+@unmanaged
+export class Size8 extends Size7 {
+  private byte7: u8;
+}
+
+// @ts-expect-error: decorator
+@unmanaged
+export class Size9 extends Size8 {
+  private byte8: u8;
+}
+
+// @ts-expect-error: decorator
+@unmanaged
+export class Size10 extends Size9 {
+  private byte9: u8;
+}
+
+// @ts-expect-error: decorator
+@unmanaged
 export class Size16 extends Size0 {
   private bytes0: f64;
   private bytes8: f64;

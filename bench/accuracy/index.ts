@@ -23,8 +23,8 @@ import { MODELS } from "./models.ts";
 import { addRow, type Row, readRows } from "./rows.ts";
 import { formatTables, insertTables } from "./tables.ts";
 
-/** As seen from the bundle in build/bench/. */
-const PACKED = new URL("../../dist/index.js", import.meta.url);
+/** As seen from the bundle in build/bench/accuracy/. */
+const PACKED = new URL("../../../dist/index.js", import.meta.url);
 
 const { values: flags } = parseArgs({
   options: {

@@ -24,9 +24,9 @@ export interface BenchModel {
   iterations: number;
 }
 
-/** As seen from the bundle in build/bench/. */
-const SHARED = new URL("../../../shared/", import.meta.url);
-const FASHION = new URL("../../examples/fashion-mnist/", import.meta.url);
+/** As seen from the bundle in a folder of build/bench/: as deep as the sources that it holds, whose URLs it keeps. */
+const SHARED = new URL("../../../../shared/", import.meta.url);
+const FASHION = new URL("../../../examples/fashion-mnist/", import.meta.url);
 
 const CIFAR: PixelOptions = { scale: 255, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
 const IMAGENET: PixelOptions = { scale: 127.5, mean: [1] };

@@ -12,8 +12,8 @@ import type { SynthesisMode } from "../../src/index.ts";
 import { top1 } from "../accuracy/judge.ts";
 import { MODELS } from "../accuracy/models.ts";
 
-/** As seen from the bundle in build/bench/. */
-const PACKED = new URL("../../dist/index.js", import.meta.url);
+/** As seen from the bundle in build/bench/pareto/. */
+const PACKED = new URL("../../../dist/index.js", import.meta.url);
 
 /** images, batch size, iterations a batch, iterations a block; what is learned of the images, if not GENIE's */
 type Budget = readonly [number, number, number, number, SynthesisMode?];

@@ -37,7 +37,38 @@ export function browserCheckpoint(name: string): CheckpointStore {
         );
       });
     },
+    hold: (onNote) => lockName(name, place, onNote),
   };
+}
+
+/** The browser keeps others out until the page lets go, or is gone. @throws GenieError `in-use`. */
+function lockName(
+  name: string,
+  place: string,
+  onNote?: (note: string) => void,
+): Promise<() => Promise<void>> {
+  // Pages that are not secure have none.
+  if (typeof navigator === "undefined" || !navigator.locks) {
+    onNote?.(`${place} cannot be kept from a second page here: start only one run at a time`);
+    return Promise.resolve(async () => {});
+  }
+  return new Promise((resolve, reject) => {
+    const held = navigator.locks.request(`${DATABASE}/${name}`, { ifAvailable: true }, (lock) => {
+      if (!lock) {
+        throw new GenieError(
+          "in-use",
+          `another page or worker is at work on ${place}: wait until it ends, close it, or name another checkpoint`,
+        );
+      }
+      return new Promise<void>((letGo) => {
+        resolve(async () => {
+          letGo();
+          await held;
+        });
+      });
+    });
+    held.catch(reject);
+  });
 }
 
 /** @throws GenieError `unsupported-runtime` outside browsers. */

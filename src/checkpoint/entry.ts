@@ -65,7 +65,7 @@ export async function openEntry(bytes: Uint8Array, at: EntryPlace, run: RunIdent
     throw foreign(
       at,
       isAlike
-        ? `a run of ${header.description} with other weights, options, binary, workers or version of this package`
+        ? `a run of ${header.description} with other weights, options, workers, arithmetic (binary, kind of processor) or version of this package`
         : `another run: ${header.description}; this one is ${run.description}`,
     );
   }
@@ -75,11 +75,7 @@ export async function openEntry(bytes: Uint8Array, at: EntryPlace, run: RunIdent
 
 /** An entry that is not what was written. */
 export function damaged({ key, place }: EntryPlace, why: string): GenieError {
-  return new GenieError(
-    "malformed-file",
-    `entry "${key}" of the checkpoint in ${place} is damaged: ${why}; ` +
-      "delete this entry to compute it anew, or clear the checkpoint",
-  );
+  return new GenieError("malformed-file", `entry "${key}" of the checkpoint in ${place} is damaged: ${why}`);
 }
 
 function foreign({ place }: EntryPlace, whose: string): GenieError {

@@ -1,7 +1,9 @@
 /** Checkpoints in a folder, one file an entry: Node and Deno. */
 import { GenieError } from "../errors.ts";
 import { reason } from "../fileError.ts";
-import { type CheckpointStore, requireKey } from "./store.ts";
+import { syncFolder, writeDurably } from "./durable.ts";
+import { lockPath } from "./fileLock.ts";
+import { type CheckpointStore, OWNER_KEY, requireKey } from "./store.ts";
 
 const EXTENSION = ".genie-checkpoint";
 /** An entry's file, or what a process that was killed while writing one left behind. */
@@ -30,20 +32,17 @@ export function fileCheckpoint(folder: string): CheckpointStore {
     },
     async set(key, bytes) {
       requireKey(key);
-      const { mkdir, open, rename, unlink } = await import("node:fs/promises");
+      const { mkdir, rename, unlink } = await import("node:fs/promises");
+      const { dirname, resolve } = await import("node:path");
       // Not the process's number: in containers it is the same after every start.
       const temporary = `${folder}/.${key}.${crypto.randomUUID()}${EXTENSION}`;
       try {
-        await mkdir(folder, { recursive: true });
-        const file = await open(temporary, "wx");
-        try {
-          await file.writeFile(bytes);
-          // Else a power failure could leave the name without the bytes.
-          await file.sync();
-        } finally {
-          await file.close();
-        }
+        const made = await mkdir(folder, { recursive: true });
+        if (made) await syncFolder(dirname(resolve(made)));
+        // Synced, else a power failure could leave the name without the bytes.
+        await writeDurably(temporary, bytes);
         await rename(temporary, `${folder}/${key}${EXTENSION}`);
+        await syncFolder(folder);
       } catch (error) {
         await unlink(temporary).catch(() => {});
         throw unwritable(place, error);
@@ -53,13 +52,18 @@ export function fileCheckpoint(folder: string): CheckpointStore {
       const { readdir, rmdir, unlink } = await import("node:fs/promises");
       try {
         const names = await readdir(folder);
-        const own = names.filter((name) => OWN_FILE.test(name));
+        // What says whose it is goes last: a half that is left is still known as this run's.
+        const last = `${OWNER_KEY}${EXTENSION}`;
+        const own = names
+          .filter((name) => OWN_FILE.test(name))
+          .sort((a, b) => Number(a === last) - Number(b === last));
         for (const name of own) await unlink(`${folder}/${name}`);
         if (own.length === names.length) await rmdir(folder);
       } catch (error) {
         if (!isMissing(error)) throw unwritable(place, error);
       }
     },
+    hold: (onNote) => lockPath(folder, onNote),
   };
 }
 

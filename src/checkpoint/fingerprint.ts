@@ -3,7 +3,7 @@ import { bytesToHex } from "@noble/hashes/utils.js";
 import { encode } from "cborg";
 import type { Images } from "../images.ts";
 import type { Graph } from "../ir/graph.ts";
-import type { Binary } from "../kernels/binary.ts";
+import type { Arithmetic } from "../kernels/binary.ts";
 import type { ReconstructionSettings } from "../quantization/options.ts";
 import type { SynthesisSettings } from "../synthesis/options.ts";
 import { VERSION } from "../version.ts";
@@ -23,7 +23,8 @@ export interface RunSettings {
   reconstruction?: ReconstructionSettings | undefined;
   /** Calibration images that were given. */
   data?: Images | undefined;
-  binary: Binary;
+  /** Of the machine: the other kind of processor would go on with other bits. */
+  arithmetic: Arithmetic;
   /** Members that reconstruct together. */
   workers: number;
 }

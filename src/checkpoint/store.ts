@@ -15,7 +15,18 @@ export interface CheckpointStore {
   set(key: string, bytes: Uint8Array): Promise<void>;
   /** Removes every entry, and nothing else. */
   clear(): Promise<void>;
+  /**
+   * Keeps other runs out until what it gives is called, or this process or page ends, however it ends. A store without it is
+   * shared at its owner's risk.
+   *
+   * @param onNote Told where the place offers no way to keep others out.
+   * @throws GenieError `in-use` if another run is at work on it.
+   */
+  hold?(onNote?: (note: string) => void): Promise<() => Promise<void>>;
 }
+
+/** The entry that says whose the checkpoint is, so that a foreign one is refused before any work. */
+export const OWNER_KEY = "run";
 
 /** @throws GenieError `invalid-option` unless `key` can be a file's name in every file system. */
 export function requireKey(key: string): void {

@@ -1,8 +1,14 @@
 /** What a command ends with: the exit code, and one line on stderr when something went wrong. */
 import { CommanderError } from "commander";
 import { GenieError } from "../errors.ts";
+import { printable } from "../printable.ts";
+import { exitCodeOf, Interruption } from "./interrupt.ts";
 
-export const EXIT = { ok: 0, bug: 1, refused: 2, interrupted: 130 } as const;
+/** Characters of an error that is not ours. */
+const MAX_SUMMARY = 1000;
+
+/** Beside these: 128 + the number of the signal that stopped the work. */
+export const EXIT = { ok: 0, bug: 1, refused: 2 } as const;
 
 /** What `error` means to the shell, and what to print; no message where commander has printed its own. */
 export function explainFailure(error: unknown): { code: number; message?: string } {
@@ -10,18 +16,19 @@ export function explainFailure(error: unknown): { code: number; message?: string
     return { code: error.exitCode === 0 ? EXIT.ok : EXIT.refused };
   }
   if (error instanceof GenieError) {
-    const code = error.code === "aborted" ? EXIT.interrupted : EXIT.refused;
-    return { code, message: oneLine(error.message) };
+    const interruption = interruptionOf(error);
+    const code = interruption ? exitCodeOf(interruption.signal) : EXIT.refused;
+    return { code, message: error.message };
   }
   const summary = error instanceof Error ? error.message : String(error);
   return {
     code: EXIT.bug,
-    message: `${oneLine(summary)} — this is a bug in genie-wasm; run again with DEBUG=1 for the stack trace`,
+    message: `${printable(summary, MAX_SUMMARY)} — this is a bug in genie-wasm; run again with DEBUG=1 for the stack trace`,
   };
 }
 
-/** Messages may quote names from a file, which may hold anything. */
-function oneLine(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what we take out
-  return text.replace(/[\u0000-\u001f\u007f]+/g, " ").trim();
+/** What is behind an error that says more of it. */
+function interruptionOf(error: unknown): Interruption | undefined {
+  if (error instanceof Interruption) return error;
+  return error instanceof Error ? interruptionOf(error.cause) : undefined;
 }

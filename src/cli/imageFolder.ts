@@ -1,12 +1,13 @@
 /** Folders of pictures as image sets, with labels from a CSV or from their names. */
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { GenieError } from "../errors.ts";
-import { reason } from "../fileError.ts";
+import { DEFAULT_LIMITS } from "../formats/budget.ts";
 import { decodeImage, isImageName } from "../formats/images/decode.ts";
 import { type FitOptions, fitTo } from "../formats/images/fit.ts";
 import { withChannels } from "../formats/images/pixels.ts";
 import type { NpyArray } from "../formats/npy.ts";
+import { readRegularFile } from "../formats/regularFile.ts";
 
 export interface FolderOptions extends FitOptions {
   /** The model's [H, W, C]. */
@@ -52,7 +53,7 @@ export async function readFolder(folder: string, options: FolderOptions): Promis
   for (const [index, name] of names.entries()) {
     const path = join(folder, name);
     try {
-      const picture = await decodeImage(await readPicture(path));
+      const picture = await decodeImage(await readRegularFile(path, DEFAULT_LIMITS.bytes));
       if (picture.height !== height || picture.width !== width) fitted++;
       data.set(fitTo(withChannels(picture, channels), height, width, options).data, index * stride);
     } catch (error) {
@@ -74,14 +75,6 @@ async function listFolder(folder: string): Promise<{ pictures: string[]; others:
   const pictures = names.filter(isImageName).sort();
   if (pictures.length === 0) throw new GenieError("invalid-data", `${folder} holds no JPEG or PNG files`);
   return { pictures, others: names.length - pictures.length };
-}
-
-async function readPicture(path: string): Promise<Uint8Array> {
-  try {
-    return new Uint8Array(await readFile(path));
-  } catch (error) {
-    throw new GenieError("malformed-file", `it cannot be read: ${reason(error)}`, { cause: error });
-  }
 }
 
 function plural(count: number, noun: string): string {

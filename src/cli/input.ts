@@ -1,10 +1,11 @@
 /** Reading what commands are given, with errors that name the file. */
-import { readFile, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
 import { GenieError } from "../errors.ts";
-import { reason } from "../fileError.ts";
+import { DEFAULT_LIMITS } from "../formats/budget.ts";
 import { normalizeImages, type PixelOptions } from "../formats/images/normalize.ts";
 import { type NpyArray, npyNumbers, readNpy } from "../formats/npy.ts";
+import { readBeside, readRegularFile } from "../formats/regularFile.ts";
 import type { Images } from "../images.ts";
 import type { Graph } from "../ir/graph.ts";
 import { inferShapes } from "../ir/shapes.ts";
@@ -16,6 +17,7 @@ import {
   pictureNames,
   readFolder,
 } from "./imageFolder.ts";
+import type { ModelFlags } from "./options.ts";
 
 export type ImageOptions = PixelOptions & Omit<FolderOptions, "size">;
 
@@ -26,7 +28,7 @@ export type ImageOptions = PixelOptions & Omit<FolderOptions, "size">;
  */
 export async function readModel(
   path: string,
-  { inputShape }: { inputShape?: number[] } = {},
+  { inputShape, limits }: ModelFlags = {},
   onNote?: (note: string) => void,
 ): Promise<Graph> {
   const isInFolder = await isFolder(path);
@@ -34,16 +36,10 @@ export async function readModel(
   if (isInFolder && !(await stat(file).catch(() => undefined))) {
     throw new GenieError("malformed-file", `${path} is a folder without a model.json; name the model's file`);
   }
-  const bytes = await readBytes(file);
-  const readShard = async (shard: string): Promise<Uint8Array> => {
-    const place = join(dirname(file), shard);
-    if (await stat(place).catch(() => undefined)) return readBytes(place);
-    throw new GenieError(
-      "malformed-file",
-      `its weights are in ${place}, which is not there: copy it beside it`,
-    );
-  };
-  return named(file, () => loadModel(bytes, { inputShape, readShard, onNote }));
+  const { bytes: maxBytes } = { ...DEFAULT_LIMITS, ...limits };
+  const bytes = await readRegularFile(file, maxBytes);
+  const readShard = (shard: string, left = maxBytes) => readBeside(file, shard, left);
+  return named(file, () => loadModel(bytes, { inputShape, readShard, onNote, limits }));
 }
 
 export async function isFolder(path: string): Promise<boolean> {
@@ -93,7 +89,7 @@ export async function readFolderLabels(
 ): Promise<number[]> {
   const names = await pictureNames(folder, limit);
   if (csv === undefined) return checkLabels(labelsFromNames(names), graph);
-  const text = new TextDecoder().decode(await readBytes(csv));
+  const text = new TextDecoder().decode(await readRegularFile(csv, DEFAULT_LIMITS.bytes));
   return named(csv, () => checkLabels(labelsFromCsv(text, names), graph));
 }
 
@@ -129,16 +125,8 @@ function checkLabels<Labels extends number[] | Float64Array>(labels: Labels, gra
   return labels;
 }
 
-async function readBytes(path: string): Promise<Uint8Array> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    throw new GenieError("malformed-file", `cannot read ${path}: ${reason(error)}`, { cause: error });
-  }
-}
-
 async function readArray(path: string): Promise<NpyArray> {
-  const bytes = await readBytes(path);
+  const bytes = await readRegularFile(path, DEFAULT_LIMITS.bytes);
   return named(path, () => readNpy(bytes));
 }
 

@@ -1,10 +1,8 @@
 /** Entry of the `genie-wasm` command. */
 import { runProgram } from "./program.ts";
+import { guardStreams } from "./streams.ts";
 
-// A reader such as `head` may close the pipe before we are done; that is no error of ours.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
-  process.exit(0);
-});
-
-process.exitCode = await runProgram(process.argv.slice(2));
+guardStreams();
+const code = await runProgram(process.argv.slice(2));
+// Standard output may have failed already, or yet fail.
+if (code !== 0) process.exitCode = code;

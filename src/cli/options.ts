@@ -1,5 +1,6 @@
 /** Flags that several commands share: how they are spelled, read and explained. */
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { DEFAULT_LIMITS, type Limits } from "../formats/budget.ts";
 import type { FitOptions } from "../formats/images/fit.ts";
 import type { PixelOptions } from "../formats/images/normalize.ts";
 import type { BitSetting } from "../ir/bits.ts";
@@ -14,6 +15,7 @@ export interface ReportFlags {
 
 export interface ModelFlags {
   inputShape?: number[];
+  limits?: Partial<Limits>;
 }
 
 export interface BitFlags {
@@ -77,6 +79,19 @@ function shape(text: string): number[] {
   return values;
 }
 
+/** Reads "values=5e8,nodes=20000". */
+function limits(text: string): Partial<Limits> {
+  const pairs = text.split(",").map((part) => part.split("=").map((side) => side.trim()));
+  for (const [name = "", value = ""] of pairs) {
+    if (!Object.hasOwn(DEFAULT_LIMITS, name) || !(Number(value) > 0)) {
+      throw new InvalidArgumentError(
+        `It must be as values=5e8,nodes=20000; limits are ${Object.keys(DEFAULT_LIMITS).join(", ")}.`,
+      );
+    }
+  }
+  return Object.fromEntries(pairs.map(([name, value]) => [name, Number(value)]));
+}
+
 export const count = integer(1, 1_000_000);
 
 export function addReportFlags(command: Command): Command {
@@ -86,11 +101,17 @@ export function addReportFlags(command: Command): Command {
 }
 
 export function addModelFlags(command: Command): Command {
-  return command.option(
-    "--input-shape <n,c,h,w>",
-    "the input's shape where the model leaves it open, in the model's own layout; ? for what it says itself",
-    shape,
-  );
+  return command
+    .option(
+      "--input-shape <n,c,h,w>",
+      "the input's shape where the model leaves it open, in the model's own layout; ? for what it says itself",
+      shape,
+    )
+    .option(
+      "--limits <name=n,…>",
+      "raise what reading the model may cost, as values=5e8,nodes=20000 (docs/limits.md)",
+      limits,
+    );
 }
 
 export function addBitFlags(command: Command): Command {

@@ -1,14 +1,16 @@
 /** Output files: checked before the work starts, written whole or not at all. */
+import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { access, open, realpath, rename, stat, unlink, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
+import { syncFolder, writeDurably } from "../checkpoint/durable.ts";
 import { GenieError } from "../errors.ts";
 import { reason } from "../fileError.ts";
 
 export interface OutputFile {
   /** As the user named it. */
   path: string;
-  /** Puts `bytes` there in one step. @throws GenieError `unwritable-output`. */
+  /** Puts `bytes` there in one step, on the disk when it resolves. @throws GenieError `unwritable-output`. */
   write(bytes: Uint8Array): Promise<void>;
 }
 
@@ -51,8 +53,9 @@ export async function openOutput(path: string, inputs: readonly string[] = []): 
 async function replace(path: string, target: string, bytes: Uint8Array): Promise<void> {
   const temporary = temporaryPath(target);
   try {
-    await writeFile(temporary, bytes, { flag: "wx" });
+    await writeDurably(temporary, bytes);
     await rename(temporary, target);
+    await syncFolder(dirname(target));
   } catch (error) {
     await unlink(temporary).catch(() => {});
     throw unwritable(path, reason(error), error);
@@ -67,9 +70,18 @@ async function writeTo(path: string, target: string, bytes: Uint8Array): Promise
   }
 }
 
-/** In the same folder, because a rename across file systems is a copy. */
+/**
+ * In the same folder, because a rename across file systems is a copy. Never the same twice: the process's number would be, in
+ * containers, and what a killed one has left would be in the way.
+ */
 export function temporaryPath(target: string): string {
-  return join(dirname(target), `.${basename(target)}.${process.pid}.tmp`);
+  return join(dirname(target), `.${basename(target)}.${randomBytes(8).toString("hex")}.tmp`);
+}
+
+/** What `temporaryPath` makes for a target of this name; `.old` is what steps aside for a new folder. */
+export function temporaryNames(name: string): RegExp {
+  const literal = name.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+  return new RegExp(`^\\.${literal}\\.[0-9a-f]{16}\\.tmp(?:\\.old)?$`);
 }
 
 export function unwritable(path: string, why: string, cause?: unknown): GenieError {

@@ -1,7 +1,8 @@
 /** Output folders: checked before the work starts, written whole or not at all. */
 import { constants } from "node:fs";
-import { access, mkdir, readdir, realpath, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
-import { join, resolve, sep } from "node:path";
+import { access, mkdir, readdir, realpath, rename, rm, rmdir, stat } from "node:fs/promises";
+import { dirname, join, resolve, sep } from "node:path";
+import { syncFolder, writeDurably } from "../checkpoint/durable.ts";
 import { GenieError } from "../errors.ts";
 import { reason } from "../fileError.ts";
 import { temporaryPath, unwritable } from "./output.ts";
@@ -9,7 +10,7 @@ import { temporaryPath, unwritable } from "./output.ts";
 export interface OutputFolder {
   /** As the user named it. */
   path: string;
-  /** Puts the files there, all at once. @throws GenieError `unwritable-output`. */
+  /** Puts the files there, all at once, on the disk when it resolves. @throws GenieError `unwritable-output`. */
   write(files: Readonly<Record<string, Uint8Array>>): Promise<void>;
 }
 
@@ -49,11 +50,13 @@ export async function openOutputFolder(
       try {
         await mkdir(temporary);
         for (const [name, bytes] of Object.entries(files)) {
-          await writeFile(join(temporary, name), bytes, { flag: "wx" });
+          await writeDurably(join(temporary, name), bytes);
         }
+        await syncFolder(temporary);
         // What has come in while the work went on.
         await refuseForeign(path, target, names);
         await replaceFolder(temporary, target);
+        await syncFolder(dirname(target));
       } catch (error) {
         await rm(temporary, { recursive: true, force: true });
         throw error instanceof GenieError ? error : unwritable(path, reason(error), error);

@@ -1,5 +1,6 @@
 /** The command line as a whole. */
 import { Command } from "commander";
+import { printable } from "../printable.ts";
 import { VERSION } from "../version.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addEvaluate } from "./commands/evaluate.ts";
@@ -15,7 +16,8 @@ Start here:
   genie-wasm quantize model.onnx         W4A4 with no data → model.w4a4.onnx
   genie-wasm help quantize               every option of a command
 
-Exit codes: 0 done, 2 refused (bad input or option), 130 interrupted, 1 a bug.
+Exit codes: 0 done, 2 refused (bad input or option, or nowhere to write), 1 a bug; stopped by a signal:
+130 Ctrl-C, 143 SIGTERM, 129 SIGHUP. What a stopped run of quantize has finished is kept.
 `;
 
 export function createProgram(): Command {
@@ -45,7 +47,15 @@ export async function runProgram(args: readonly string[]): Promise<number> {
   } catch (error) {
     const { code, message } = explainFailure(error);
     if (message) process.stderr.write(`genie-wasm: ${message}\n`);
-    if (process.env.DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+    if (process.env.DEBUG && error instanceof Error) process.stderr.write(`${printableStack(error)}\n`);
     return code;
   }
+}
+
+/** A stack begins with the message, which quotes what was read. */
+function printableStack({ stack = "" }: Error): string {
+  return stack
+    .split("\n")
+    .map((line) => printable(line, 1000))
+    .join("\n");
 }

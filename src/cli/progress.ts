@@ -1,10 +1,13 @@
 /** How progress reads: time left from a smoothed rate, and one line for each stage. No terminal in here. */
+import { printable } from "../printable.ts";
 import type { Progress } from "../progress.ts";
 import { formatLoss, formatSeconds } from "../report/format.ts";
 
 /** How long a rate is remembered: blocks differ in cost, so the past must fade; single iterations must not show. */
 const MEMORY_SECONDS = 20;
 const BAR_WIDTH = 20;
+/** Characters of a block's name, which comes from the file. */
+const MAX_NAME = 100;
 
 /** Estimates a stage's remaining time from the shares of it that are done. */
 export function createEta(): (fraction: number, seconds: number) => number | undefined {
@@ -29,7 +32,7 @@ export function unitOf(progress: Progress): string {
     case "synthesis":
       return `batch ${progress.batch + 1}/${progress.batches}`;
     case "reconstruction":
-      return `block ${progress.index + 1}/${progress.blocks} ${progress.block}`;
+      return `block ${progress.index + 1}/${progress.blocks} ${printable(progress.block, MAX_NAME)}`;
     case "evaluation":
       return "images";
   }

@@ -1,5 +1,6 @@
 /** Progress on stderr: live lines on a terminal, plain lines elsewhere, nothing with --quiet. */
 import { createLogUpdate } from "log-update";
+import { printable } from "../printable.ts";
 import type { Progress } from "../progress.ts";
 import { createEta, isUnitFinished, liveLines, plainLine, unitOf } from "./progress.ts";
 
@@ -7,6 +8,8 @@ import { createEta, isUnitFinished, liveLines, plainLine, unitOf } from "./progr
 const LIVE_INTERVAL_SECONDS = 0.1;
 /** A log gets a line this often even if no batch or block is finished. */
 const PLAIN_INTERVAL_SECONDS = 10;
+/** Characters of a remark, which may quote names of files. */
+const MAX_NOTE = 1000;
 
 export interface Reporter {
   onProgress(progress: Progress): void;
@@ -47,7 +50,7 @@ function liveReporter(stream: NodeJS.WriteStream, now: () => number): Reporter {
     },
     note(text) {
       log.clear();
-      stream.write(`${text}\n`);
+      stream.write(`${printable(text, MAX_NOTE)}\n`);
     },
     close() {
       log.clear();
@@ -71,7 +74,7 @@ function plainReporter(stream: NodeJS.WriteStream, now: () => number): Reporter 
       stream.write(`${plainLine(progress, secondsLeft)}\n`);
     },
     note(text) {
-      stream.write(`${text}\n`);
+      stream.write(`${printable(text, MAX_NOTE)}\n`);
     },
     close() {},
   };

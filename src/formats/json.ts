@@ -1,6 +1,6 @@
 /** JSON of unknown make: parsed, and shown to be harmless to walk and to print. */
 import { GenieError } from "../errors.ts";
-import { isPrintable } from "./printable.ts";
+import { isPrintable } from "../printable.ts";
 
 /** Deeper than any model nests its settings; what walks the tree does so by recursion. */
 const MAX_DEPTH = 64;

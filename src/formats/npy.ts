@@ -27,6 +27,9 @@ const ALIGNMENT = 64;
 /** NumPy has no arrays of more dimensions; a longer shape is not from NumPy. */
 const MAX_DIMENSIONS = 64;
 
+/** Bytes of a header; NumPy itself reads none of more than 10 000. */
+const MAX_HEADER = 2 ** 16;
+
 /** Booleans are read as bytes 0 and 1. */
 const READERS = new Map<string, (buffer: ArrayBuffer) => NpyData>([
   ["|b1", (buffer) => new Uint8Array(buffer)],
@@ -121,6 +124,7 @@ function readHeader(bytes: Uint8Array): { header: string; dataOffset: number } {
   if (bytes.length < start) throw malformed("it is cut short in its header");
   const at = new DataView(bytes.buffer, bytes.byteOffset + MAGIC.length + 2, lengthSize);
   const length = version === 1 ? at.getUint16(0, true) : at.getUint32(0, true);
+  if (length > MAX_HEADER) throw malformed(`its header has ${length} bytes`);
   if (bytes.length < start + length) throw malformed("it is cut short in its header");
   const dataOffset = start + length;
   return { header: new TextDecoder().decode(bytes.subarray(start, dataOffset)), dataOffset };

@@ -26,7 +26,15 @@ function isAffine(node: Node, affine: ReadonlySet<string>, graph: Graph): boolea
   if (varying.length === 0 || !varying.every((input) => affine.has(input))) return false;
   switch (node.op) {
     case "multiply":
+    case "matMul":
       return varying.length === 1;
+    case "divide":
+      return graph.constants.has(node.inputs[1]!);
+    case "reduce":
+      return node.kind === "mean" || node.kind === "sum";
+    case "power":
+    case "minimum":
+    case "maximum":
     case "activation":
     case "maxPool":
     case "softmax":

@@ -149,6 +149,11 @@ function isElementwise(node: Node): boolean {
     case "activation":
     case "add":
     case "multiply":
+    case "subtract":
+    case "divide":
+    case "power":
+    case "minimum":
+    case "maximum":
     case "fakeQuantize":
       return true;
     default:

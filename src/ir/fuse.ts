@@ -5,8 +5,8 @@ import { consumersOf } from "./rewrite.ts";
 type Host = Extract<Node, { activation?: Activation }>;
 
 /**
- * Every `activation` node that alone reads the output of a convolution, dense layer, BatchNorm, addition or
- * multiplication becomes that node's `activation`; the fused node writes the activation's output.
+ * Every `activation` node that alone reads the output of a convolution, dense layer, BatchNorm or function of
+ * two values becomes that node's `activation`; the fused node writes the activation's output.
  *
  * Left alone: activations behind a value that is also read elsewhere, is a graph output or is activated already.
  */
@@ -33,10 +33,16 @@ function canHost(node: Node): node is Host {
   switch (node.op) {
     case "conv2d":
     case "depthwiseConv2d":
+    case "convTranspose2d":
     case "dense":
     case "batchNorm":
     case "add":
     case "multiply":
+    case "subtract":
+    case "divide":
+    case "power":
+    case "minimum":
+    case "maximum":
       return node.activation === undefined;
     default:
       return false;

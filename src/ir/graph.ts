@@ -54,7 +54,28 @@ export type Activation =
   /** min(max(alpha·x + beta, 0), 1) */
   | { kind: "hardSigmoid"; alpha: number; beta: number }
   /** x · min(max(x/6 + 1/2, 0), 1) */
-  | { kind: "hardSwish" };
+  | { kind: "hardSwish" }
+  | { kind: "exp" | "log" | "sqrt" | "abs" }
+  /** 1/x */
+  | { kind: "reciprocal" }
+  /** The error function, 2/√π · ∫₀ˣ exp(−t²) dt. */
+  | { kind: "erf" }
+  /** x ≥ 0 ? x : alpha·(eˣ − 1) */
+  | { kind: "elu"; alpha: number }
+  /** gamma · (x ≥ 0 ? x : alpha·(eˣ − 1)) */
+  | { kind: "selu"; alpha: number; gamma: number }
+  /** x/2 · (1 + erf(x/√2)), or with "tanh" x/2 · (1 + tanh(√(2/π)·(x + 0.044715·x³))). */
+  | { kind: "gelu"; approximate: "none" | "tanh" }
+  /** x · sigmoid(x) */
+  | { kind: "silu" }
+  /** x · tanh(ln(1 + eˣ)) */
+  | { kind: "mish" }
+  /** ln(1 + eˣ) */
+  | { kind: "softplus" }
+  /** x/(1 + |x|) */
+  | { kind: "softsign" }
+  /** x > alpha ? x : 0 */
+  | { kind: "thresholdedRelu"; alpha: number };
 
 /** Rows and columns of zeros (or minus infinity, for maxima) around the spatial dimensions. */
 export interface Padding {
@@ -96,10 +117,28 @@ export interface DepthwiseConv2dNode extends NodeBase {
   activation?: Activation;
 }
 
-/** y = x · kernel + bias. */
+/**
+ * The transpose of a convolution: y[n, i·sh + kh·dh − top, j·sw + kw·dw − left, o] += x[n, i, j, g·C/G + c] · w[kh, kw, c, o],
+ * and bias[o] once, with g = ⌊o·G/O⌋: [N, H, W, C] → [N, (H − 1)·sh + (kH − 1)·dh + 1 − top − bottom + outputPadding[0], …, O].
+ */
+export interface ConvTranspose2dNode extends NodeBase {
+  op: "convTranspose2d";
+  /** [x [N, H, W, C], filter [kH, kW, C/groups, O], bias [O]?] */
+  inputs: string[];
+  strides: [number, number];
+  dilations: [number, number];
+  /** Rows and columns taken off the full output. */
+  padding: Padding;
+  /** Rows and columns added at the end, fewer than the strides: what a stride of the convolution left out. */
+  outputPadding: [number, number];
+  groups: number;
+  activation?: Activation;
+}
+
+/** y = x · kernel + bias over the last axis. */
 export interface DenseNode extends NodeBase {
   op: "dense";
-  /** [x [N, I], kernel [I, O], bias [O]?] */
+  /** [x [N, …, I], kernel [I, O], bias [O]?] */
   inputs: string[];
   activation?: Activation;
 }
@@ -118,10 +157,22 @@ export interface ActivationNode extends NodeBase {
   activation: Activation;
 }
 
-/** a + b (or a · b), shapes equal or broadcast as in NumPy. */
+/** a + b (a · b, a − b, a / b, aᵇ, the lesser, the greater), shapes equal or broadcast as in NumPy. */
 export interface BinaryNode extends NodeBase {
-  op: "add" | "multiply";
+  op: "add" | "multiply" | "subtract" | "divide" | "power" | "minimum" | "maximum";
   activation?: Activation;
+}
+
+/** [N, …, M, K] × [N, …, K, P] → [N, …, M, P], a product for each index of the axes in front, which broadcast. */
+export interface MatMulNode extends NodeBase {
+  op: "matMul";
+}
+
+/** Over all of `axes`, never the batch, which stay as dimensions of 1. */
+export interface ReduceNode extends NodeBase {
+  op: "reduce";
+  kind: "mean" | "sum" | "max" | "min";
+  axes: number[];
 }
 
 export interface PoolNode extends NodeBase {
@@ -145,6 +196,28 @@ export interface UpsampleNode extends NodeBase {
   factors: [number, number];
 }
 
+/**
+ * [N, H, W, C] → [N, size[0], size[1], C], each side on its own: pixel i of the output reads the input at a position
+ * that `coordinates` gives from i, the side's scale and both lengths (ONNX's coordinate_transformation_mode), positions
+ * outside at the edge. "linear" mixes the two pixels around it, "nearest" takes the one that `rounding` says (ONNX's
+ * nearest_mode).
+ */
+export interface ResizeNode extends NodeBase {
+  op: "resize";
+  mode: "nearest" | "linear";
+  size: [number, number];
+  /** Output pixels an input pixel, as the model states them: size / input size where it states the size. */
+  scales: [number, number];
+  coordinates:
+    | "half_pixel"
+    | "half_pixel_symmetric"
+    | "pytorch_half_pixel"
+    | "align_corners"
+    | "asymmetric"
+    | "tf_half_pixel_for_nn";
+  rounding: "round_prefer_floor" | "round_prefer_ceil" | "floor" | "ceil";
+}
+
 /** Constant border: `before[i]` and `after[i]` values along axis i; the batch is never padded. */
 export interface PadNode extends NodeBase {
   op: "pad";
@@ -160,6 +233,14 @@ export interface SliceNode extends NodeBase {
   begin: number[];
   end: number[];
   steps: number[];
+}
+
+/** Element indices[i] of the axis at i; the batch is never picked from. */
+export interface GatherNode extends NodeBase {
+  op: "gather";
+  axis: number;
+  /** Each in [0, size of the axis). */
+  indices: number[];
 }
 
 export interface ConcatNode extends NodeBase {
@@ -192,15 +273,20 @@ export interface FakeQuantizeNode extends NodeBase {
 export type Node =
   | Conv2dNode
   | DepthwiseConv2dNode
+  | ConvTranspose2dNode
   | DenseNode
   | BatchNormNode
   | ActivationNode
   | BinaryNode
+  | MatMulNode
+  | ReduceNode
   | PoolNode
   | GlobalAveragePoolNode
   | UpsampleNode
+  | ResizeNode
   | PadNode
   | SliceNode
+  | GatherNode
   | ConcatNode
   | ReshapeNode
   | TransposeNode
@@ -216,7 +302,7 @@ export type NodeOf<Op extends OpName, N extends Node = Node> = N extends Node
   : never;
 
 /** A node with weights that GENIE quantizes. */
-export type LayerNode = Conv2dNode | DepthwiseConv2dNode | DenseNode;
+export type LayerNode = Conv2dNode | DepthwiseConv2dNode | ConvTranspose2dNode | DenseNode;
 
 /**
  * What a value is quantized to: q = clip(round(v / scale) + zeroPoint, qmin, qmax), where [qmin, qmax] is

@@ -3,7 +3,15 @@ import type { Constant, Graph, LayerNode, Node } from "./graph.ts";
 
 /** Whether a node has weights that GENIE quantizes. */
 export function isLayer(node: Node): node is LayerNode {
-  return node.op === "conv2d" || node.op === "depthwiseConv2d" || node.op === "dense";
+  switch (node.op) {
+    case "conv2d":
+    case "depthwiseConv2d":
+    case "convTranspose2d":
+    case "dense":
+      return true;
+    default:
+      return false;
+  }
 }
 
 /** Output channels of a layer's filter: its last axis; for a depthwise filter [kH, kW, C, M] C·M. */

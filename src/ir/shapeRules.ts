@@ -1,31 +1,32 @@
 /** The shape rule of each op: what a node's output measures, given what it reads. */
-import { GenieError } from "../errors.ts";
 import type {
   BatchNormNode,
   BinaryNode,
   ConcatNode,
-  Conv2dNode,
   DenseNode,
-  DepthwiseConv2dNode,
+  GatherNode,
   Graph,
+  MatMulNode,
   Node,
-  Padding,
   PadNode,
-  PoolNode,
+  ReduceNode,
   ReshapeNode,
   SliceNode,
   TransposeNode,
 } from "./graph.ts";
-
-export type Shape = number[];
-
-/** The batch dimension, unknown until the graph runs. */
-export const BATCH = -1;
-
-/** Elements of a shape, the batch counting as 1. */
-export function elementsPerImage(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * (size === BATCH ? 1 : size), 1);
-}
+import {
+  axisOf,
+  BATCH,
+  checkIntegers,
+  checkVector,
+  elementsPerImage,
+  filterShape,
+  image,
+  inconsistent,
+  isInteger,
+  type Shape,
+} from "./shapeChecks.ts";
+import { conv2dShape, convTransposeShape, depthwiseShape, poolShape, resizeShape } from "./windowShapes.ts";
 
 /**
  * Shape of what `node` writes, from the shapes of what it reads.
@@ -40,13 +41,24 @@ export function outputShape(graph: Graph, node: Node, inputs: Shape[]): Shape {
       return conv2dShape(graph, node, x, inputs);
     case "depthwiseConv2d":
       return depthwiseShape(graph, node, x, inputs);
+    case "convTranspose2d":
+      return convTransposeShape(graph, node, x, inputs);
     case "dense":
       return denseShape(graph, node, x, inputs);
     case "batchNorm":
       return batchNormShape(graph, node, x, inputs);
     case "add":
     case "multiply":
+    case "subtract":
+    case "divide":
+    case "power":
+    case "minimum":
+    case "maximum":
       return broadcastShape(node, x, inputs[1]!);
+    case "matMul":
+      return matMulShape(node, x, inputs[1]!);
+    case "reduce":
+      return reduceShape(node, x);
     case "averagePool":
     case "maxPool":
       return poolShape(node, x);
@@ -59,10 +71,14 @@ export function outputShape(graph: Graph, node: Node, inputs: Shape[]): Shape {
       checkIntegers(node, "factors", node.factors, 1);
       return [batch, height * node.factors[0], width * node.factors[1], channels];
     }
+    case "resize":
+      return resizeShape(node, x);
     case "pad":
       return padShape(node, x);
     case "slice":
       return sliceShape(node, x);
+    case "gather":
+      return gatherShape(node, x);
     case "concat":
       return concatShape(node, inputs);
     case "reshape":
@@ -79,47 +95,17 @@ export function outputShape(graph: Graph, node: Node, inputs: Shape[]): Shape {
   }
 }
 
-function conv2dShape(graph: Graph, node: Conv2dNode, x: Shape, inputs: Shape[]): Shape {
-  const [batch, height, width, channels] = image(node, x);
-  const [kernelHeight, kernelWidth, groupChannels, outputs] = filterShape(graph, node, inputs[1]!, 4);
-  checkIntegers(node, "groups", [node.groups], 1);
-  if (groupChannels! * node.groups !== channels) {
-    throw inconsistent(
-      node,
-      `its filter [${inputs[1]}] in ${node.groups} group(s) reads ${groupChannels! * node.groups} channels, its input [${x}] has ${channels}`,
-    );
-  }
-  if (outputs! % node.groups !== 0) {
-    throw inconsistent(node, `its ${outputs} output channels do not divide into ${node.groups} groups`);
-  }
-  checkVector(graph, node, 2, outputs!);
-  return [batch, ...windows(node, [height, width], [kernelHeight!, kernelWidth!]), outputs!];
-}
-
-function depthwiseShape(graph: Graph, node: DepthwiseConv2dNode, x: Shape, inputs: Shape[]): Shape {
-  const [batch, height, width, channels] = image(node, x);
-  const [kernelHeight, kernelWidth, filterChannels, multiplier] = filterShape(graph, node, inputs[1]!, 4);
-  if (filterChannels !== channels) {
-    throw inconsistent(
-      node,
-      `its filter [${inputs[1]}] reads ${filterChannels} channels, its input [${x}] has ${channels}`,
-    );
-  }
-  checkVector(graph, node, 2, channels * multiplier!);
-  return [batch, ...windows(node, [height, width], [kernelHeight!, kernelWidth!]), channels * multiplier!];
-}
-
 function denseShape(graph: Graph, node: DenseNode, x: Shape, inputs: Shape[]): Shape {
-  if (x.length !== 2) throw inconsistent(node, `it reads [N, I], not [${x}]`);
+  if (x.length < 2) throw inconsistent(node, `it reads [N, …, I], not [${x}]`);
   const [features, outputs] = filterShape(graph, node, inputs[1]!, 2);
-  if (features !== x[1]) {
+  if (features !== x.at(-1)) {
     throw inconsistent(
       node,
-      `its kernel [${inputs[1]}] reads ${features} features, its input [${x}] has ${x[1]}`,
+      `its kernel [${inputs[1]}] reads ${features} features, its input [${x}] has ${x.at(-1)}`,
     );
   }
   checkVector(graph, node, 2, outputs!);
-  return [x[0]!, outputs!];
+  return [...x.slice(0, -1), outputs!];
 }
 
 function batchNormShape(graph: Graph, node: BatchNormNode, x: Shape, inputs: Shape[]): Shape {
@@ -128,7 +114,22 @@ function batchNormShape(graph: Graph, node: BatchNormNode, x: Shape, inputs: Sha
   return x;
 }
 
-function broadcastShape(node: BinaryNode, a: Shape, b: Shape): Shape {
+function matMulShape(node: MatMulNode, a: Shape, b: Shape): Shape {
+  if (a.length < 3 || b.length !== a.length || a.at(-1) !== b.at(-2)) {
+    throw inconsistent(node, `it multiplies matrices of [${a}] with those of [${b}]`);
+  }
+  return [...broadcastShape(node, a.slice(0, -2), b.slice(0, -2)), a.at(-2)!, b.at(-1)!];
+}
+
+function reduceShape(node: ReduceNode, x: Shape): Shape {
+  const axes = node.axes.map((axis) => axisOf(node, axis, x.length));
+  if (axes.length === 0 || new Set(axes).size !== axes.length) {
+    throw inconsistent(node, `its axes [${node.axes}] are none, or one of them twice`);
+  }
+  return x.map((size, axis) => (axes.includes(axis) ? 1 : size));
+}
+
+function broadcastShape(node: BinaryNode | MatMulNode, a: Shape, b: Shape): Shape {
   const rank = Math.max(a.length, b.length);
   const at = (shape: Shape, axis: number) => shape[axis - rank + shape.length] ?? 1;
   return Array.from({ length: rank }, (_, axis) => {
@@ -138,21 +139,6 @@ function broadcastShape(node: BinaryNode, a: Shape, b: Shape): Shape {
     }
     return left === 1 ? right : left;
   });
-}
-
-function poolShape(node: PoolNode, x: Shape): Shape {
-  const [batch, height, width, channels] = image(node, x);
-  checkIntegers(node, "kernel", node.kernel, 1);
-  const out = windows(node, [height, width], node.kernel);
-  const { top, bottom, left, right } = node.padding;
-  const [rows, columns] = extent(node.kernel, node.dilations);
-  if (Math.max(top, bottom) >= rows || Math.max(left, right) >= columns) {
-    throw inconsistent(
-      node,
-      `its padding is as wide as its window [${rows}, ${columns}]: some windows hold no pixel`,
-    );
-  }
-  return [batch, ...out, channels];
 }
 
 function padShape(node: PadNode, x: Shape): Shape {
@@ -189,6 +175,15 @@ function sliceShape(node: SliceNode, x: Shape): Shape {
     }
     return Math.ceil((end[i]! - begin[i]!) / steps[i]!);
   });
+}
+
+function gatherShape(node: GatherNode, x: Shape): Shape {
+  const axis = axisOf(node, node.axis, x.length);
+  const outside = node.indices.find((index) => !isInteger(index, 0) || index >= x[axis]!);
+  if (outside !== undefined) {
+    throw inconsistent(node, `its index ${outside} is outside axis ${axis} of its input [${x}]`);
+  }
+  return x.map((size, i) => (i === axis ? node.indices.length : size));
 }
 
 function concatShape(node: ConcatNode, inputs: Shape[]): Shape {
@@ -232,87 +227,25 @@ function fakeQuantizeShape(scales: number, node: Node, x: Shape): Shape {
   return x;
 }
 
-/** Output size a dimension: ⌊(size + padding − extent) / stride⌋ + 1, where extent = (kernel − 1)·dilation + 1. */
-function windows(
-  node: Node & { strides: [number, number]; dilations: [number, number]; padding: Padding },
-  [height, width]: [number, number],
-  kernel: [number, number],
-): [number, number] {
-  const { strides, dilations, padding } = node;
-  checkIntegers(node, "strides", strides, 1);
-  checkIntegers(node, "dilations", dilations, 1);
-  checkIntegers(node, "padding", [padding.top, padding.bottom, padding.left, padding.right], 0);
-  const [rows, columns] = extent(kernel, dilations);
-  return [
-    Math.floor((height + padding.top + padding.bottom - rows) / strides[0]) + 1,
-    Math.floor((width + padding.left + padding.right - columns) / strides[1]) + 1,
-  ];
-}
-
-function extent(kernel: [number, number], dilations: [number, number]): [number, number] {
-  return [(kernel[0] - 1) * dilations[0] + 1, (kernel[1] - 1) * dilations[1] + 1];
-}
-
-function image(node: Node, x: Shape): [number, number, number, number] {
-  if (x.length !== 4) throw inconsistent(node, `it reads [N, H, W, C], not [${x}]`);
-  return x as [number, number, number, number];
-}
-
-function filterShape(graph: Graph, node: Node, shape: Shape, rank: number): Shape {
-  if (!graph.constants.has(node.inputs[1]!)) {
-    throw inconsistent(node, `its weights "${node.inputs[1]}" are computed by the network, not constant`);
-  }
-  if (shape.length !== rank || shape.includes(0)) {
-    throw inconsistent(node, `its weights have shape [${shape}]; ${rank} positive dimensions expected`);
-  }
-  return shape;
-}
-
-/** Input `index` of the node, where present, is a constant vector of `channels` values. */
-function checkVector(graph: Graph, node: Node, index: number, channels: number): void {
-  const name = node.inputs[index];
-  if (name === undefined) return;
-  const constant = graph.constants.get(name);
-  if (!constant) throw inconsistent(node, `its parameter "${name}" is computed by the network, not constant`);
-  if (constant.shape.length !== 1 || constant.shape[0] !== channels) {
-    throw inconsistent(node, `its parameter "${name}" has shape [${constant.shape}], not [${channels}]`);
-  }
-}
-
+/** How many values each op reads, where it is not one. */
 const ARITY: Partial<Record<Node["op"], [least: number, most: number]>> = {
   conv2d: [2, 3],
   depthwiseConv2d: [2, 3],
+  convTranspose2d: [2, 3],
   dense: [2, 3],
   batchNorm: [5, 5],
   add: [2, 2],
   multiply: [2, 2],
+  subtract: [2, 2],
+  divide: [2, 2],
+  power: [2, 2],
+  minimum: [2, 2],
+  maximum: [2, 2],
+  matMul: [2, 2],
   concat: [1, Number.POSITIVE_INFINITY],
 };
 
 function checkArity(node: Node, count: number): void {
   const [least, most] = ARITY[node.op] ?? [1, 1];
   if (count < least || count > most) throw inconsistent(node, `it reads ${count} values`);
-}
-
-function checkIntegers(node: Node, attribute: string, values: readonly number[], least: number): void {
-  if (!values.every((value) => isInteger(value, least))) {
-    throw inconsistent(node, `its ${attribute} [${values}] must be integers of at least ${least}`);
-  }
-}
-
-export function isInteger(value: number, least: number): boolean {
-  return Number.isSafeInteger(value) && value >= least;
-}
-
-/** Axis counted from the front; never the batch. */
-function axisOf(node: Node, axis: number, rank: number): number {
-  const positive = axis < 0 ? axis + rank : axis;
-  if (!isInteger(positive, 1) || positive >= rank) {
-    throw inconsistent(node, `its axis ${axis} is not one of the ${rank - 1} behind the batch`);
-  }
-  return positive;
-}
-
-export function inconsistent(node: Node, complaint: string): GenieError {
-  return new GenieError("invalid-model", `node "${node.name}" (${node.op}): ${complaint}`);
 }

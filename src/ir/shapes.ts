@@ -1,7 +1,8 @@
 /** Shape inference: what every value of a graph measures, and what is inconsistent about it. */
 import { GenieError } from "../errors.ts";
 import type { Graph, Node } from "./graph.ts";
-import { BATCH, elementsPerImage, inconsistent, isInteger, outputShape, type Shape } from "./shapeRules.ts";
+import { BATCH, elementsPerImage, inconsistent, isInteger, type Shape } from "./shapeChecks.ts";
+import { outputShape } from "./shapeRules.ts";
 
 /** Elements of one value for one image: 1 GiB of float32, beyond which no 4 GiB heap can run the network. */
 const MAX_ELEMENTS = 2 ** 28;

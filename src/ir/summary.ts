@@ -6,7 +6,7 @@ import { foldBatchNorm } from "./foldBatchNorm.ts";
 import { fuseActivations } from "./fuse.ts";
 import type { Graph, Node, OpName } from "./graph.ts";
 import { isLayer } from "./rewrite.ts";
-import { elementsPerImage } from "./shapeRules.ts";
+import { elementsPerImage } from "./shapeChecks.ts";
 import { inferShapes } from "./shapes.ts";
 
 export interface NodeSummary {
@@ -86,17 +86,20 @@ function summarizeNode(
     op: node.op,
     outputShape,
     parameters: countParameters(graph, node.inputs),
-    multiplyAdds: multiplyAdds(graph, node, outputShape),
+    multiplyAdds: multiplyAdds(graph, node, shapes),
     ...(weightBits !== undefined && { weightBits }),
     ...(inputBits !== undefined && { inputBits }),
   };
 }
 
-/** Every weight is used once a position of the output: [N, OH, OW, O] has OH·OW positions, [N, O] has one. */
-function multiplyAdds(graph: Graph, node: Node, outputShape: number[]): number {
+/**
+ * Every weight is used once a position of the output: [N, OH, OW, O] has OH·OW positions, [N, O] has one. Those of a
+ * transposed convolution once a position of the input.
+ */
+function multiplyAdds(graph: Graph, node: Node, shapes: ReadonlyMap<string, number[]>): number {
   if (!isLayer(node)) return 0;
-  const positions = elementsPerImage(outputShape.slice(0, -1));
-  return positions * countParameters(graph, [node.inputs[1]!]);
+  const swept = shapes.get(node.op === "convTranspose2d" ? node.inputs[0]! : node.output)!;
+  return elementsPerImage(swept.slice(0, -1)) * countParameters(graph, [node.inputs[1]!]);
 }
 
 function countParameters(graph: Graph, names: readonly string[]): number {

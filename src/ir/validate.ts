@@ -2,7 +2,7 @@
 import { GenieError } from "../errors.ts";
 import { type Activation, type Graph, type Node, quantRange } from "./graph.ts";
 import { consumersOf, isLayer } from "./rewrite.ts";
-import { elementsPerImage, inconsistent } from "./shapeRules.ts";
+import { elementsPerImage, inconsistent } from "./shapeChecks.ts";
 import { inferShapes } from "./shapes.ts";
 
 /**
@@ -76,12 +76,11 @@ function checkAttributes(graph: Graph, node: Node): void {
 }
 
 function checkActivation(node: Node, activation: Activation): void {
-  const { kind, ...values } = activation;
+  const { kind, ...parameters } = activation;
+  const values = Object.values(parameters).filter((value) => typeof value === "number");
   // Only a clip may be open to one side.
   const isAllowed = kind === "clip" ? (value: number) => !Number.isNaN(value) : Number.isFinite;
-  if (!Object.values(values).every(isAllowed)) {
-    throw inconsistent(node, `its ${kind} has the parameters ${Object.values(values)}`);
-  }
+  if (!values.every(isAllowed)) throw inconsistent(node, `its ${kind} has the parameters ${values}`);
   if (activation.kind === "clip" && activation.min > activation.max) {
     throw inconsistent(node, `it clips to the empty range [${activation.min}, ${activation.max}]`);
   }

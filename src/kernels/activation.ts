@@ -1,4 +1,4 @@
-/** Activations as the wasm side knows them (`assembly/activation.ts` has the same list of codes). */
+/** Activations as the wasm side knows them (`assembly/training/` has the same codes in `activation.ts` and `curves.ts`). */
 import type { Activation } from "../ir/graph.ts";
 
 /** A code and its two parameters. */
@@ -16,25 +16,60 @@ const SIGMOID = 4;
 const TANH = 5;
 const HARD_SIGMOID = 6;
 const HARD_SWISH = 7;
+const EXP = 8;
+const LOG = 9;
+const SQRT = 10;
+const ABS = 11;
+const RECIPROCAL = 12;
+const ERF = 13;
+const ELU = 14;
+const SELU = 15;
+const GELU = 16;
+const GELU_TANH = 17;
+const SILU = 18;
+const MISH = 19;
+const SOFTPLUS = 20;
+const SOFTSIGN = 21;
+const THRESHOLDED_RELU = 22;
+
+/** The codes of activations without parameters. */
+const PLAIN = {
+  relu: RELU,
+  sigmoid: SIGMOID,
+  tanh: TANH,
+  hardSwish: HARD_SWISH,
+  exp: EXP,
+  log: LOG,
+  sqrt: SQRT,
+  abs: ABS,
+  reciprocal: RECIPROCAL,
+  erf: ERF,
+  silu: SILU,
+  mish: MISH,
+  softplus: SOFTPLUS,
+  softsign: SOFTSIGN,
+} as const;
 
 /** The code of an activation; without one, of the identity. */
 export function activationCode(activation: Activation | undefined): ActivationCode {
   if (!activation) return { kind: NONE, p0: 0, p1: 0 };
   switch (activation.kind) {
-    case "relu":
-      return { kind: RELU, p0: 0, p1: 0 };
     case "clip":
       return { kind: CLIP, p0: activation.min, p1: activation.max };
     case "leakyRelu":
       return { kind: LEAKY_RELU, p0: activation.alpha, p1: 0 };
-    case "sigmoid":
-      return { kind: SIGMOID, p0: 0, p1: 0 };
-    case "tanh":
-      return { kind: TANH, p0: 0, p1: 0 };
     case "hardSigmoid":
       return { kind: HARD_SIGMOID, p0: activation.alpha, p1: activation.beta };
-    case "hardSwish":
-      return { kind: HARD_SWISH, p0: 0, p1: 0 };
+    case "elu":
+      return { kind: ELU, p0: activation.alpha, p1: 0 };
+    case "selu":
+      return { kind: SELU, p0: activation.alpha, p1: activation.gamma };
+    case "gelu":
+      return { kind: activation.approximate === "tanh" ? GELU_TANH : GELU, p0: 0, p1: 0 };
+    case "thresholdedRelu":
+      return { kind: THRESHOLDED_RELU, p0: activation.alpha, p1: 0 };
+    default:
+      return { kind: PLAIN[activation.kind], p0: 0, p1: 0 };
   }
 }
 
@@ -43,7 +78,10 @@ export function isIdentity({ kind }: ActivationCode): boolean {
   return kind === NONE;
 }
 
-/** Whether the derivative of the activation is a function of its output: not where two inputs share one. */
+/**
+ * Whether the kernels tell the derivative of the activation from its output: not where two inputs share one, nor for
+ * those that are rarely fused to a sum.
+ */
 export function isKnownByOutput({ kind, p0 }: ActivationCode): boolean {
-  return kind !== HARD_SWISH && !(kind === LEAKY_RELU && p0 < 0);
+  return kind < HARD_SWISH && !(kind === LEAKY_RELU && p0 < 0);
 }

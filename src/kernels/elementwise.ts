@@ -1,18 +1,13 @@
-/** Sums and products of two tensors, fused with an activation where the shapes allow. */
-import {
-  customGrad,
-  type Tensor,
-  add as tfAdd,
-  mul as tfMultiply,
-  sum as tfSum,
-} from "@tensorflow/tfjs-core";
-import type { Activation } from "../ir/graph.ts";
+/** Functions of two tensors, fused with an activation where the shapes allow. */
+import { type Tensor, tensor1d, tidy } from "@tensorflow/tfjs-core";
+import type { Activation, BinaryNode } from "../ir/graph.ts";
 import { type ActivationCode, activationCode, isIdentity, isKnownByOutput } from "./activation.ts";
+import { combine, sumTo } from "./broadcast.ts";
 import { defineOp } from "./define.ts";
 import { address, emptyTensor, isShared, kernels, share } from "./heap.ts";
 import { reshape } from "./layout.ts";
 import { groupedScaleShift, scaleShift } from "./normalize.ts";
-import { once } from "./rows.ts";
+import { applyScaleShift, once, rowsOf } from "./rows.ts";
 
 type Pair = { a: Tensor; b: Tensor };
 
@@ -63,8 +58,8 @@ export function add(a: Tensor, b: Tensor, activation?: Activation): Tensor {
   }
   const sum = sameShape(a, b)
     ? addLinear({ a, b }, { code: activationCode(undefined) })[0]!
-    : broadcastAdd(a, b);
-  return scaleShift(sum, null, null, activation);
+    : broadcast.add({ a, b });
+  return activated(sum, activation);
 }
 
 /** a + b in the memory of one of them, where no other tensor is on it; both are used up. Shapes equal. */
@@ -98,7 +93,7 @@ function product(a: Tensor, b: Tensor): Tensor {
  * One pass where one side is [C], or [N, 1, …, 1, C] beside [N, …, C] (squeeze and excitation).
  */
 export function multiply(a: Tensor, b: Tensor, activation?: Activation): Tensor {
-  if (sameShape(a, b)) return scaleShift(multiplySame({ a, b }, {})[0]!, null, null, activation);
+  if (sameShape(a, b)) return activated(multiplySame({ a, b }, {})[0]!, activation);
   const [wide, narrow] = a.size >= b.size ? [a, b] : [b, a];
   if (isPerChannel(narrow, wide)) {
     return scaleShift(wide, reshape(narrow, [narrow.size]), null, activation);
@@ -106,7 +101,7 @@ export function multiply(a: Tensor, b: Tensor, activation?: Activation): Tensor 
   if (isPerImageChannel(narrow, wide)) {
     return groupedScaleShift(wide, narrow, null, activation, wide.shape[0]!);
   }
-  return scaleShift(broadcastMultiply(a, b), null, null, activation);
+  return activated(broadcast.multiply({ a, b }), activation);
 }
 
 function sameShape(a: Tensor, b: Tensor): boolean {
@@ -128,27 +123,79 @@ function isPerImageChannel(narrow: Tensor, wide: Tensor): boolean {
   );
 }
 
-const broadcastAdd = customGrad((a, b) => ({
-  value: tfAdd(a as Tensor, b as Tensor),
-  gradFunc: (dy) => [sumTo(dy, (a as Tensor).shape), sumTo(dy, (b as Tensor).shape)],
-})) as (a: Tensor, b: Tensor) => Tensor;
+interface Derivatives {
+  /** Of the result by a and by b, times dy; each in the result's shape. Tensors made on the way are tidied. */
+  a(dy: Tensor, a: Tensor, b: Tensor): Tensor;
+  b(dy: Tensor, a: Tensor, b: Tensor): Tensor;
+}
 
-const broadcastMultiply = customGrad((a, b, save) => {
-  (save as (tensors: Tensor[]) => void)([a as Tensor, b as Tensor]);
-  return {
-    value: tfMultiply(a as Tensor, b as Tensor),
-    gradFunc: (dy, saved) => {
-      const [left, right] = saved as Tensor[];
-      return [sumTo(tfMultiply(dy, right!), left!.shape), sumTo(tfMultiply(dy, left!), right!.shape)];
+const DERIVATIVES: Record<BinaryNode["op"], Derivatives> = {
+  add: { a: (dy) => dy, b: (dy) => dy },
+  subtract: { a: (dy) => dy, b: negative },
+  multiply: { a: (dy, _, b) => combine("multiply", dy, b), b: (dy, a) => combine("multiply", dy, a) },
+  divide: {
+    a: (dy, _, b) => combine("divide", dy, b),
+    b: (dy, a, b) => negative(combine("divide", combine("multiply", dy, a), combine("multiply", b, b))),
+  },
+  power: {
+    a: (dy, a, b) => {
+      const slope = combine("multiply", b, combine("power", a, combine("subtract", b, tensor1d([1]))));
+      return combine("multiply", dy, slope);
     },
-  };
-}) as (a: Tensor, b: Tensor) => Tensor;
+    b: (dy, a, b) => combine("multiply", dy, combine("multiply", combine("power", a, b), logarithm(a))),
+  },
+  minimum: {
+    a: (dy, a, b) => combine("multiply", dy, combine("lessOrEqual", a, b)),
+    b: (dy, a, b) => combine("multiply", dy, combine("less", b, a)),
+  },
+  maximum: {
+    a: (dy, a, b) => combine("multiply", dy, combine("lessOrEqual", b, a)),
+    b: (dy, a, b) => combine("multiply", dy, combine("less", a, b)),
+  },
+};
 
-/** Sums x over the axes along which `shape` was broadcast. */
-function sumTo(x: Tensor, shape: number[]): Tensor {
-  const lead = x.rank - shape.length;
-  const axes = x.shape
-    .map((_, axis) => axis)
-    .filter((axis) => axis < lead || shape[axis - lead] !== x.shape[axis]);
-  return reshape(axes.length > 0 ? tfSum(x, axes, true) : x, shape);
+function negative(x: Tensor): Tensor {
+  return combine("multiply", x, tensor1d([-1]));
+}
+
+function logarithm(x: Tensor): Tensor {
+  return applyScaleShift(x, null, null, activationCode({ kind: "log" }), rowsOf(x));
+}
+
+function defineBinary(op: BinaryNode["op"]): (inputs: Pair) => Tensor {
+  const isLinear = op === "add" || op === "subtract";
+  const run = defineOp<Pair, { a: number[]; b: number[] }>({
+    name: `Broadcast${op}`,
+    forward: ({ a, b }) => combine(op, a, b),
+    gradient: {
+      savedInputs: isLinear ? [] : ["a", "b"],
+      backward: ([dy], [a, b], shapes) => ({
+        a: () => tidy(() => sumTo(DERIVATIVES[op].a(dy!, a!, b!), shapes.a)),
+        b: () => tidy(() => sumTo(DERIVATIVES[op].b(dy!, a!, b!), shapes.b)),
+      }),
+    },
+  });
+  return ({ a, b }) => run({ a, b }, { a: a.shape, b: b.shape })[0]!;
+}
+
+const broadcast = Object.fromEntries(
+  (Object.keys(DERIVATIVES) as BinaryNode["op"][]).map((op) => [op, defineBinary(op)]),
+) as Record<BinaryNode["op"], (inputs: Pair) => Tensor>;
+
+/**
+ * y = act(a op b), shapes equal or broadcast as in NumPy. Gradients to a and b; where both are the lesser or the
+ * greater, to a.
+ */
+export function binary(op: BinaryNode["op"], a: Tensor, b: Tensor, activation?: Activation): Tensor {
+  if (op === "add") return add(a, b, activation);
+  if (op === "multiply") return multiply(a, b, activation);
+  return activated(broadcast[op]({ a, b }), activation);
+}
+
+/** The activation of z, which is used up. */
+function activated(z: Tensor, activation: Activation | undefined): Tensor {
+  if (!activation) return z;
+  const y = scaleShift(z, null, null, activation);
+  z.dispose();
+  return y;
 }

@@ -65,8 +65,9 @@ export async function initializeKernels(options: { binary?: Binary } = {}): Prom
   const binary = await chooseBinary(options.binary);
   const wasmBackend = await startBackend();
   const module = (wasmBackend as unknown as { wasm: EmscriptenModule }).wasm;
-  const code = await readAsset(binary === "relaxed" ? RELAXED_URL : BASELINE_URL);
-  const { instance } = await WebAssembly.instantiate(code, { env: { memory: module.asm.memory } });
+  const { instance } = await WebAssembly.instantiate(await kernelCode(binary), {
+    env: { memory: module.asm.memory },
+  });
   heap = {
     binary,
     exports: instance.exports as unknown as Kernels,
@@ -91,6 +92,11 @@ export async function chooseBinary(wanted?: Binary): Promise<Binary> {
     throw new GenieError("unsupported-runtime", "this JavaScript engine has no WebAssembly relaxed SIMD");
   }
   return wanted ?? (hasRelaxed ? "relaxed" : "baseline");
+}
+
+/** A binary's bytes. It imports its memory as `env.memory`. */
+export function kernelCode(binary: Binary): Promise<ArrayBuffer> {
+  return readAsset(binary === "relaxed" ? RELAXED_URL : BASELINE_URL);
 }
 
 /** The kernels of the binary in use. @throws GenieError before `initializeKernels`. */
@@ -145,8 +151,11 @@ export function scratch(bytes: number): number {
 }
 
 /** Another tensor on the same memory, which is free when both are disposed of. Not recorded on a tape. */
-export function share(tensor: Tensor): Tensor {
-  return engine().makeTensorFromTensorInfo(sameMemory(tensor, started().backend));
+export function share(tensor: Tensor, shape: readonly number[] = tensor.shape): Tensor {
+  return engine().makeTensorFromTensorInfo({
+    ...sameMemory(tensor, started().backend),
+    shape: [...shape],
+  });
 }
 
 /** Whether another tensor is on the same memory. */

@@ -3,6 +3,7 @@ import type { Tensor } from "@tensorflow/tfjs-core";
 import { GenieError } from "../errors.ts";
 import { defineOp } from "./define.ts";
 import { address, emptyTensor, kernels, scratch } from "./heap.ts";
+import { reshape } from "./layout.ts";
 
 export interface MatMulOptions {
   /** `a` is [K, M] instead of [M, K]. */
@@ -57,6 +58,21 @@ export function matMul(
     );
   }
   return run({ a, b }, { transposeA, transposeB })[0]!;
+}
+
+/**
+ * y[…, o] = Σ_i x[…, i] · kernel[i, o]: one product over all that is in front of the last axis. Differentiable by both.
+ *
+ * @param x [N, …, I]
+ * @param kernel [I, O]
+ */
+export function dense(x: Tensor, kernel: Tensor): Tensor {
+  if (x.rank === 2) return matMul(x, kernel);
+  const rows = reshape(x, [-1, x.shape.at(-1)!]);
+  const product = matMul(rows, kernel);
+  const y = reshape(product, [...x.shape.slice(0, -1), kernel.shape[1]!]);
+  for (const value of [rows, product]) value.dispose();
+  return y;
 }
 
 function product(a: Tensor, b: Tensor, { transposeA, transposeB }: Attributes): Tensor {

@@ -1,7 +1,7 @@
 /** A graph on a `Ledger`: which tensors each op makes, keeps and drops, as `engine/` and `kernels/` do. */
 import type { Activation, Conv2dNode, DepthwiseConv2dNode, Graph, Node } from "../ir/graph.ts";
 import { lastReaders } from "../ir/rewrite.ts";
-import { elementsPerImage } from "../ir/shapeRules.ts";
+import { elementsPerImage } from "../ir/shapeChecks.ts";
 import { inferShapes } from "../ir/shapes.ts";
 import type { Ledger, Shadow } from "./ledger.ts";
 

@@ -1,6 +1,7 @@
 /** How a run fits into memory: smaller batches first, then fewer workers. */
 import { GenieError } from "../errors.ts";
 import type { Graph } from "../ir/graph.ts";
+import { WORKER_BYTES } from "./device.ts";
 import {
   reconstructionArrayBytes,
   reconstructionBytes,
@@ -11,7 +12,7 @@ import { bytesPerImage } from "./footprint.ts";
 import { MAX_HEAP_BYTES } from "./heap.ts";
 
 export interface MemoryRequest {
-  /** Bytes that all heaps and images may take together. */
+  /** Bytes that workers, all heaps and images may take together. */
   memory: number;
   /** Heaps at once; the calling thread's own counts as one. */
   workers: number;
@@ -30,7 +31,7 @@ export interface MemoryPlan {
   reconstructionBatchSize: number;
   /** Images that are run at once outside training. */
   slabSize: number;
-  /** Of all heaps and images, at their highest; 0 for a stage that is not asked for. */
+  /** Of workers, all heaps and images, at their highest; 0 for a stage that is not asked for. */
   synthesisBytes: number;
   reconstructionBytes: number;
   /** What differs from what was asked for, in sentences. */
@@ -121,7 +122,9 @@ function largestThatFits(
   const members = Math.max(1, workers);
   const total = (batchSize: number, count: number): number => {
     const heap = heapBytes(batchSize, count);
-    return heap > MAX_HEAP_BYTES ? Number.POSITIVE_INFINITY : count * heap + arrayBytes;
+    // The calling thread is there anyway.
+    const own = workers > 0 ? WORKER_BYTES : 0;
+    return heap > MAX_HEAP_BYTES ? Number.POSITIVE_INFINITY : count * (heap + own) + arrayBytes;
   };
   for (let count = members; count >= 1; count--) {
     const found = (batchSize: number, bytes: number) => ({
@@ -142,7 +145,7 @@ function largestThatFits(
     }
     return found(fits, total(fits, count));
   }
-  const needed = heapBytes(Math.min(wanted, LEAST_BATCH), 1) + arrayBytes;
+  const needed = heapBytes(Math.min(wanted, LEAST_BATCH), 1) + (workers > 0 ? WORKER_BYTES : 0) + arrayBytes;
   throw new GenieError(
     "unsupported-runtime",
     `out of memory: ${stage} needs ${gigabytes(needed)}, of which images take ${gigabytes(arrayBytes)}, ` +

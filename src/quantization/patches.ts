@@ -2,11 +2,14 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { disposeAll, uploadConstants, visitAll } from "../engine/feeds.ts";
 import type { Images, Values } from "../images.ts";
-import type { Graph, LayerNode } from "../ir/graph.ts";
+import type { ConvTranspose2dNode, Graph, LayerNode } from "../ir/graph.ts";
 import { removeDead } from "../ir/rewrite.ts";
 import { view } from "../kernels/heap.ts";
 import type { Slabs } from "./quantizedBlock.ts";
 import { concatenate } from "./rows.ts";
+
+/** A layer that multiplies its filter with windows of its input. */
+export type WindowedLayer = Exclude<LayerNode, ConvTranspose2dNode>;
 
 /** Values in a window of a layer whose filter has this shape: kH·kW·C, or I. */
 export function windowSize(layer: LayerNode, filter: readonly number[]): number {
@@ -18,12 +21,12 @@ export function windowSize(layer: LayerNode, filter: readonly number[]): number 
  *
  * @param graph With the layer, to be run on `inputs`.
  * @param wanted Windows of each image at most.
- * @returns [windows, kH·kW·C], in the order of the filter's first axes (dense: [images, I]); zeros where the filter
+ * @returns [windows, kH·kW·C], in the order of the filter's first axes (dense: [rows, I]); zeros where the filter
  *   reaches into the padding.
  */
 export async function samplePatches(
   graph: Graph,
-  layer: LayerNode,
+  layer: WindowedLayer,
   inputs: Values,
   wanted: number,
   { slabSize, afterSlab }: Slabs,
@@ -45,9 +48,9 @@ export async function samplePatches(
   return concatenate(pieces);
 }
 
-function patchesOf(x: Tensor, layer: LayerNode, filter: readonly number[], wanted: number): Float32Array {
+function patchesOf(x: Tensor, layer: WindowedLayer, filter: readonly number[], wanted: number): Float32Array {
   const values = view(x);
-  if (layer.op === "dense") return values.slice();
+  if (layer.op === "dense") return rowsOf(x, wanted);
   const [count, height, width, channels] = x.shape as [number, number, number, number];
   const [kernelHeight, kernelWidth] = filter as [number, number];
   const { strides, dilations, padding } = layer;
@@ -71,6 +74,20 @@ function patchesOf(x: Tensor, layer: LayerNode, filter: readonly number[], wante
         out.set(values.subarray(from, from + channels), at);
       }
     }
+  }
+  return out;
+}
+
+/** Up to `wanted` rows [.., I] of each image of x [N, …, I], evenly. */
+function rowsOf(x: Tensor, wanted: number): Float32Array {
+  const [count, features] = [x.shape[0]!, x.shape.at(-1)!];
+  const values = view(x);
+  const available = x.size / count / features;
+  const rows = Math.min(wanted, available);
+  const out = new Float32Array(count * rows * features);
+  for (let i = 0; i < count * rows; i++) {
+    const row = Math.floor((((i % rows) + 0.5) * available) / rows) + Math.floor(i / rows) * available;
+    out.set(values.subarray(row * features, (row + 1) * features), i * features);
   }
   return out;
 }

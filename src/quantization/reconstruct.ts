@@ -29,7 +29,7 @@ export interface Reconstruction {
 export type Reconstructor = (
   plan: Plan,
   images: Images,
-  finished: readonly BlockResult[],
+  finished: readonly (BlockResult | undefined)[],
   hooks: Pick<SequenceHooks, "onIteration" | "onBlock">,
 ) => Promise<void>;
 
@@ -53,7 +53,7 @@ export interface BlockStore {
  *
  * @param graph A float model; BatchNorm is folded here.
  * @param images Calibration images [N, H, W, C], synthetic or real, normalized as the model expects.
- * @param store Blocks that are in it, up to the first that is not, are taken from it; the others go into it.
+ * @param store Blocks that are in it are taken from it; the others go into it.
  * @throws GenieError `invalid-option`, `invalid-data`, `invalid-model`, `aborted`.
  */
 export async function reconstruct(
@@ -68,12 +68,8 @@ export async function reconstruct(
   requireFitting(images, graph);
   const folded = ownBiases(foldBatchNorm(graph));
   const blocks = findBlocks(upToScores(folded));
-  const results: BlockResult[] = [];
-  for (let index = 0; index < blocks.length; index++) {
-    const kept = await store?.block(index);
-    if (!kept) break;
-    results.push(kept);
-  }
+  const results: (BlockResult | undefined)[] = [];
+  for (let index = 0; index < blocks.length; index++) results.push(await store?.block(index));
   const hooks: Parameters<Reconstructor>[3] = {
     onIteration: (index, iteration, loss) =>
       resolved.onProgress?.({
@@ -91,14 +87,15 @@ export async function reconstruct(
       await store?.saveBlock(index, result);
     },
   };
-  if (results.length < blocks.length) {
+  if (results.includes(undefined)) {
     await reconstructor({ folded, blocks, settings }, images, [...results], hooks);
   }
   const model = unquantized(folded);
-  for (const result of results) commit(result, model);
+  const finished = results.filter((result) => result !== undefined);
+  for (const result of finished) commit(result, model);
   return {
     model,
-    blocks: results.map(({ weights, activations, biases, ...report }) => report),
+    blocks: finished.map(({ weights, activations, biases, ...report }) => report),
   };
 }
 

@@ -9,7 +9,7 @@ import { isLayer } from "../ir/rewrite.ts";
 import { matMul } from "../kernels/matmul.ts";
 import { type Grids, roundWithFeedback } from "./feedback.ts";
 import type { ReconstructionSettings } from "./options.ts";
-import { samplePatches, windowSize } from "./patches.ts";
+import { samplePatches, type WindowedLayer, windowSize } from "./patches.ts";
 import type { BlockQuantization, Slabs } from "./quantizedBlock.ts";
 import { harden, type Unit } from "./unit.ts";
 
@@ -41,8 +41,8 @@ export function feedbackPays({ graph }: Unit, iterations: number): boolean {
 
 /**
  * The unit with its step sizes as they are and every filter of fewer than 8 bits rounded by feedback
- * (`roundWithFeedback`), each layer behind those before it; grouped convolutions and the largest filters as the unit has
- * them. Undefined where that leaves nothing.
+ * (`roundWithFeedback`), each layer behind those before it; grouped and transposed convolutions and the largest filters as the
+ * unit has them. Undefined where that leaves nothing.
  *
  * @param x The block's inputs in the float model, and quantizedX in the model quantized so far: this member's images.
  * @param correctBias Whether biases make up for what the inputs have more or less on average: then only what is beside
@@ -65,7 +65,7 @@ export async function roundBlock(
     const name = layer.inputs[1]!;
     const quantizer = unit.weights.get(name)!;
     const quantized = toFakeQuantized({ graph, weights: rounded, activations: new Map(activations) });
-    const reader = quantized.nodes.find((node) => node.name === layer.name) as LayerNode;
+    const reader = quantized.nodes.find((node) => node.name === layer.name) as WindowedLayer;
     const filter = graph.constants.get(name)!;
     const wanted = Math.ceil(windowsOf(windowSize(layer, filter.shape)) / (countOf(x) * collective.size));
     const float = await samplePatches(graph, layer, x, wanted, slabs);
@@ -84,12 +84,13 @@ export function windowsOf(size: number): number {
   return Math.min(WINDOWS, Math.ceil(WINDOW_VALUES / size));
 }
 
-function takesFeedback({ graph, weights }: Unit, layer: LayerNode): boolean {
+function takesFeedback({ graph, weights }: Unit, layer: LayerNode): layer is WindowedLayer {
   const name = layer.inputs[1]!;
   const quantizer = weights.get(name);
   if (!quantizer || quantizer.bits >= AMPLE_BITS) return false;
   if (layer.op === "depthwiseConv2d") return true;
-  if (layer.op === "conv2d" && layer.groups > 1) return false;
+  // What a transposed convolution gives is no product of its filter with a window.
+  if (layer.op === "convTranspose2d" || (layer.op === "conv2d" && layer.groups > 1)) return false;
   return windowSize(layer, graph.constants.get(name)!.shape) <= LARGEST_WINDOW;
 }
 

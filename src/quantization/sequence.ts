@@ -68,12 +68,12 @@ export interface SequenceHooks {
  * outputs for x: the block's step sizes and roundings are trained to give y from a random mix of x_q and x.
  *
  * @param images This member's share of the calibration images (`shareOf`).
- * @param finished The first blocks' results, where an earlier run left off: taken as they are.
+ * @param finished Results of an earlier run, each at its block's index: taken as they are.
  */
 export async function reconstructBlocks(
   { folded, blocks, settings }: Plan,
   images: Images,
-  finished: readonly BlockResult[],
+  finished: readonly (BlockResult | undefined)[],
   collective: Collective,
   { onIteration, onBlock, breathe }: SequenceHooks,
 ): Promise<void> {
@@ -168,7 +168,7 @@ function requireFinite(
     ]),
   ];
   for (const [what, values] of numbers) {
-    const bad = Array.prototype.find.call(values, (value: number) => !Number.isFinite(value));
+    const bad = Array.from(values).find((value) => !Number.isFinite(value));
     if (bad === undefined) continue;
     throw new GenieError(
       "invalid-model",

@@ -4,6 +4,7 @@ import type { Collective } from "../engine/collective.ts";
 import { disposeAll, slabs, uploadConstants } from "../engine/feeds.ts";
 import { trainableOps } from "../engine/ops.ts";
 import { run, type Tap } from "../engine/run.ts";
+import { GenieError } from "../errors.ts";
 import { countOf, type Values } from "../images.ts";
 import type { BitAssignment } from "../ir/bits.ts";
 import { type Block, blockGraph } from "../ir/blocks.ts";
@@ -79,7 +80,9 @@ export async function createUnit(
       return limitSteps(steps, filter, graph.constants.get(bias)!.data, unit);
     };
     const symmetric = symmetricWeights === "wide" ? width === WIDE_BITS : symmetricWeights;
-    weights.set(name, createWeightQuantizer(filter, outputChannels(layer, filter), width, symmetric, limit));
+    const channels = outputChannels(layer, filter);
+    const create = () => createWeightQuantizer(filter, channels, width, symmetric, limit);
+    weights.set(name, searching(name, create));
   }
   return {
     graph,
@@ -105,7 +108,7 @@ function searchRanges(
   const searchThenQuantize =
     (name: string, bits: number): Tap =>
     (value) => {
-      const range = searchActivationScale(value, bits);
+      const range = searching(name, () => searchActivationScale(value, bits));
       ranges.set(name, range);
       const { qmin, qmax } = quantRange({ bits, signed: range.signed });
       return quantizeDequantize(value, range.step, 0, qmin, qmax);
@@ -118,6 +121,16 @@ function searchRanges(
     });
   });
   return ranges;
+}
+
+/** What a search finds; where it finds no numbers, the error says whose they are. */
+function searching<Found>(value: string, search: () => Found): Found {
+  try {
+    return search();
+  } catch (error) {
+    if (!(error instanceof GenieError)) throw error;
+    throw new GenieError(error.code, `"${value}" cannot be quantized: ${error.message}`, { cause: error });
+  }
 }
 
 /** The first member's range, at every member. */

@@ -1,4 +1,8 @@
 /** Numbers and tables as people read them. */
+import { printable } from "../printable.ts";
+
+/** Characters of a cell: names come from files and may be of any length, and lists hold several. */
+const MAX_CELL = 500;
 
 const UNITS = ["", "k", "M", "G", "T"];
 
@@ -42,9 +46,10 @@ export function formatLoss(loss: number): string {
  *
  * @returns Lines without a line break at the end.
  */
-export function formatTable(headings: readonly string[], rows: readonly (readonly string[])[]): string {
+export function formatTable(headings: readonly string[], contents: readonly (readonly string[])[]): string {
+  const rows = contents.map((row) => row.map((cell) => printable(cell, MAX_CELL)));
   const widths = headings.map((heading, column) =>
-    Math.max(heading.length, ...rows.map((row) => row[column]!.length)),
+    rows.reduce((width, row) => Math.max(width, row[column]!.length), heading.length),
   );
   const isNumeric = headings.map(
     (_, column) => rows.length > 0 && rows.every((row) => /^([-+]?\d.*)?$/.test(row[column]!)),

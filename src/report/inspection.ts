@@ -1,6 +1,10 @@
 /** What `inspect` shows of a model. */
 import type { GraphSummary } from "../ir/summary.ts";
+import { printable } from "../printable.ts";
 import { formatBytes, formatCount, formatTable } from "./format.ts";
+
+/** Characters of a name in a line of totals. */
+const MAX_NAME = 200;
 
 /**
  * Tables of layers and blocks, and totals. Bits stand where the summary has them.
@@ -11,7 +15,7 @@ export function formatInspection(summary: GraphSummary, source?: string): string
   const shape = (dimensions: readonly number[]) =>
     `[${dimensions.map((dimension) => (dimension === -1 ? "N" : dimension)).join(", ")}]`;
   const values = (list: GraphSummary["inputs"]) =>
-    list.map((value) => `${value.name} ${shape(value.shape)}`).join(", ");
+    list.map((value) => `${printable(value.name, MAX_NAME)} ${shape(value.shape)}`).join(", ");
   const nodes = formatTable(
     ["node", "op", "output", "parameters", "multiply-adds", "weight bits", "input bits"],
     summary.nodes.map((node) => [

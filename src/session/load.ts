@@ -1,12 +1,13 @@
 /** From a model file to a validated Graph: the format is told by the first bytes. */
 import { GenieError } from "../errors.ts";
+import { Budget, type Limits } from "../formats/budget.ts";
+import { type CompanionReader, companions } from "../formats/companion.ts";
 import { holdsMagic } from "../formats/magic.ts";
-import type { ShardReader } from "../formats/tfjs/importTfjsLayers.ts";
+import { readUrl, readUrlBeside } from "../formats/readUrl.ts";
 import { fuseActivations } from "../ir/fuse.ts";
 import type { Graph } from "../ir/graph.ts";
 import { explainTail } from "../ir/tail.ts";
 import { readWithSize } from "./openShape.ts";
-import { readUrl } from "./readUrl.ts";
 
 export interface LoadOptions {
   /**
@@ -16,8 +17,13 @@ export interface LoadOptions {
   inputShape?: number[] | undefined;
   /** Called with what a person should know of the file. */
   onNote?: ((note: string) => void) | undefined;
-  /** Bytes of a weight file that a TFJS `model.json` or ONNX external data names; default: beside it, where `source` is a URL. */
-  readShard?: ShardReader | undefined;
+  /**
+   * Bytes of a file that a TFJS `model.json` or ONNX external data names by its path from the model's folder, never out
+   * of it; default: beside the model, where `source` is a URL.
+   */
+  readShard?: CompanionReader | undefined;
+  /** What reading may cost at most, where the defaults (docs/limits.md) are too small for a model that is trusted. */
+  limits?: Partial<Limits> | undefined;
 }
 
 /**
@@ -25,13 +31,16 @@ export interface LoadOptions {
  * TFJS Layers (`model.json` and its shards).
  *
  * @param source The file's bytes or its URL (http:, https:, data:, blob:; file: in Node and Deno).
- * @throws GenieError `malformed-file`, `unsupported-operator`, `dynamic-shape`, `invalid-model`.
+ * @throws GenieError `malformed-file`, `unsupported-operator`, `dynamic-shape`, `invalid-model`, `limit-exceeded`.
  */
 export async function loadModel(source: Uint8Array | URL, options: LoadOptions = {}): Promise<Graph> {
-  const bytes = source instanceof URL ? await readUrl(source) : source;
-  const readShard = options.readShard ?? shardsBeside(source);
+  const { limits } = options;
+  const files = new Budget(limits);
+  const bytes = source instanceof URL ? await readUrl(source, files) : source;
+  const readShard = companions(options.readShard ?? readerBeside(source, files), files);
   const graph = await readWithSize(
-    (inputShape) => importModel(bytes, { ...options, inputShape, readShard }),
+    // Attempts with several sizes read the files once, and each builds a graph of its own.
+    (inputShape) => importModel(bytes, { inputShape, readShard, budget: new Budget(limits) }),
     options.inputShape,
     options.onNote,
   );
@@ -42,23 +51,24 @@ export async function loadModel(source: Uint8Array | URL, options: LoadOptions =
 /** Readers load when a file of their format is met. */
 async function importModel(
   bytes: Uint8Array,
-  { inputShape, readShard }: LoadOptions & { readShard: ShardReader },
+  options: { inputShape: number[] | undefined; readShard: CompanionReader; budget: Budget },
 ): Promise<Graph> {
+  const { inputShape, readShard, budget } = options;
   if (holdsMagic(bytes, HDF5)) {
     const { importHdf5 } = await import("../formats/keras/hdf5.ts");
-    return importHdf5(bytes, { inputShape });
+    return importHdf5(bytes, { inputShape, budget });
   }
   if (holdsMagic(bytes, ZIP)) {
     const { importKerasArchive } = await import("../formats/keras/kerasArchive.ts");
-    return importKerasArchive(bytes, { inputShape });
+    return importKerasArchive(bytes, { inputShape, budget });
   }
   // A protobuf message cannot begin with a brace: it would be a field of an unknown wire type.
   if (firstVisible(bytes) === "{") {
     const { importTfjsLayers } = await import("../formats/tfjs/importTfjsLayers.ts");
-    return importTfjsLayers(bytes, readShard, { inputShape });
+    return importTfjsLayers(bytes, readShard, { inputShape, budget });
   }
   const { importOnnxWithFiles } = await import("../formats/onnx/import.ts");
-  return importOnnxWithFiles(bytes, readShard, inputShape ? { inputShape } : {});
+  return importOnnxWithFiles(bytes, readShard, inputShape ? { inputShape, budget } : { budget });
 }
 
 const HDF5 = "\x89HDF\r\n\x1a\n";
@@ -68,9 +78,9 @@ function firstVisible(bytes: Uint8Array): string {
   return new TextDecoder().decode(bytes.subarray(0, 64)).trimStart().slice(0, 1);
 }
 
-function shardsBeside(source: Uint8Array | URL): ShardReader {
-  return async (path) => {
-    if (source instanceof URL) return readUrl(new URL(path, source));
+function readerBeside(source: Uint8Array | URL, budget: Budget): CompanionReader {
+  return async (path, maxBytes = budget.left("bytes")) => {
+    if (source instanceof URL) return readUrlBeside(source, path, maxBytes, budget);
     throw new GenieError(
       "malformed-file",
       `the model keeps its weights in "${path}": load it by URL, or give readShard`,

@@ -1,4 +1,5 @@
 /** The whole method in one call: images from statistics, then a quantized model from images. */
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { CheckpointStore } from "../checkpoint/store.ts";
 import type { Images } from "../images.ts";
 import type { Graph, QuantizedGraph } from "../ir/graph.ts";
@@ -8,7 +9,7 @@ import type { BlockStore, Reconstruction } from "../quantization/reconstruct.ts"
 import type { BlockReport } from "../quantization/sequence.ts";
 import type { BatchStore } from "../synthesis/distill.ts";
 import { resolveSynthesis, type SynthesisOptions } from "../synthesis/options.ts";
-import { fitReconstruction, fitSynthesis, type Resources } from "./fit.ts";
+import { type Fitted, fitReconstruction, fitSynthesis, type Resources } from "./fit.ts";
 import { type PresetName, presetFor } from "./presets.ts";
 import { type Runner, resume } from "./resume.ts";
 
@@ -66,7 +67,28 @@ export async function quantizeBy(
   );
   const members = { ...runner, workers: reconstruction.workers };
   const run = { synthesis: synthesis?.options, reconstruction: reconstruction.options, data };
-  const checkpoint = await resume(store, graph, run, members);
+  const checkpoint = await resume(store, graph, run, members, options.onNote);
+  try {
+    return await runStages(stages, graph, { synthesis, reconstruction, data }, checkpoint);
+  } finally {
+    await checkpoint?.release();
+  }
+}
+
+/** What is asked of the stages, made to fit. */
+interface FittedStages {
+  /** Absent where images are given. */
+  synthesis: Fitted<SynthesisOptions> | undefined;
+  reconstruction: Fitted<ReconstructionOptions>;
+  data: Images | undefined;
+}
+
+async function runStages(
+  stages: Stages,
+  graph: Graph,
+  { synthesis, reconstruction, data }: FittedStages,
+  checkpoint: Checkpoint | undefined,
+): Promise<Quantization> {
   const started = performance.now();
   const images = synthesis
     ? await stages.synthesize(graph, synthesis.options, checkpoint, synthesis.workers)

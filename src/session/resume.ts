@@ -4,7 +4,7 @@ import { identifyRun } from "../checkpoint/fingerprint.ts";
 import type { CheckpointStore } from "../checkpoint/store.ts";
 import type { Images } from "../images.ts";
 import type { Graph } from "../ir/graph.ts";
-import type { Binary } from "../kernels/binary.ts";
+import type { Arithmetic } from "../kernels/binary.ts";
 import {
   plainSettings as plainReconstruction,
   type ReconstructionOptions,
@@ -20,7 +20,7 @@ import {
 /** Who runs: what of it decides the bits. */
 export interface Runner {
   workers: number;
-  binary: Binary;
+  arithmetic: Arithmetic;
 }
 
 /** What is run: images that are synthesized or given, a model that is reconstructed on them, or both. */
@@ -30,18 +30,19 @@ export interface Run {
   data?: Images | undefined;
 }
 
-/** Images do not depend on the number of workers: another one may go on with them alone. */
+/** Release it when the work is done. Images do not depend on the number of workers: another one may go on with them alone. */
 export async function resume(
   store: CheckpointStore | undefined,
   graph: Graph,
   run: Run,
-  { workers, binary }: Runner,
+  { workers, arithmetic }: Runner,
+  onNote?: (note: string) => void,
 ): Promise<Checkpoint | undefined> {
   if (!store) return undefined;
   const synthesis = run.synthesis && plainSynthesis(resolveSynthesis(run.synthesis));
   const reconstruction = run.reconstruction && plainReconstruction(resolveReconstruction(run.reconstruction));
   const images = run.data?.shape[0] ?? synthesis?.images ?? 1;
   const members = reconstruction ? usefulMembers(workers, images, reconstruction.batchSize) : 1;
-  const settings = { synthesis, reconstruction, data: run.data, binary, workers: members };
-  return openCheckpoint(store, await identifyRun(graph, settings));
+  const settings = { synthesis, reconstruction, data: run.data, arithmetic, workers: members };
+  return openCheckpoint(store, await identifyRun(graph, settings), onNote);
 }

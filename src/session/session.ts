@@ -2,7 +2,8 @@
 import type { CheckpointStore } from "../checkpoint/store.ts";
 import type { Images } from "../images.ts";
 import type { Graph, QuantizedGraph } from "../ir/graph.ts";
-import type { Binary } from "../kernels/binary.ts";
+import { probeArithmetic } from "../kernels/arithmetic.ts";
+import type { Arithmetic, Binary } from "../kernels/binary.ts";
 import { chooseBinary, initializeKernels } from "../kernels/heap.ts";
 import { defaultMemory } from "../memory/device.ts";
 import { requireInteger, requireNumber } from "../options.ts";
@@ -34,7 +35,7 @@ export interface SessionOptions {
   /** Which kernels: with relaxed SIMD (default where the engine has it) or without. */
   binary?: Binary | undefined;
   /**
-   * Bytes that all heaps and images may take together; batches and workers are made fewer to fit. Default: half of what
+   * Bytes that workers, their heaps and images may take together; batches and workers are made fewer to fit. Default: half of what
    * the device reports to have.
    */
   memory?: number | undefined;
@@ -46,6 +47,8 @@ export interface SessionOptions {
 export interface Session {
   readonly workers: number;
   readonly binary: Binary;
+  /** What the bits of results depend on beside options and workers: equal on two machines, they give the same. */
+  readonly arithmetic: Arithmetic;
   quantize(graph: Graph, options?: QuantizeOptions & Resumable): Promise<Quantization>;
   synthesize(graph: Graph, options?: SynthesisOptions & Resumable): Promise<Images>;
   reconstruct(
@@ -76,31 +79,38 @@ export async function openSession(options: SessionOptions = {}): Promise<Session
   const workers = options.workers ?? Math.min(await coreCount(), MAX_WORKERS);
   requireInteger("workers", workers, 0, MAX_WORKERS);
   const binary = await chooseBinary(options.binary);
+  const arithmetic = await probeArithmetic(binary);
   const memory = options.memory ?? (await defaultMemory());
   requireNumber("memory", memory, 1);
   const { onProfile } = options;
   const work = workers === 0 ? workHere(binary, onProfile) : workInWorkers(workers, binary, onProfile);
-  const runner = { workers, binary, memory };
+  const runner = { workers, arithmetic, memory };
   return {
     workers,
     binary,
+    arithmetic,
     ...work,
     quantize: (graph, options = {}) => quantizeBy(work, graph, options, runner, options.checkpoint),
     async synthesize(graph, options = {}) {
       const fitted = fitSynthesis(graph, options, runner);
-      const store = await resume(options.checkpoint, graph, { synthesis: fitted.options }, runner);
-      return work.synthesize(graph, fitted.options, store, fitted.workers);
+      const run = { synthesis: fitted.options };
+      const store = await resume(options.checkpoint, graph, run, runner, options.onNote);
+      try {
+        return await work.synthesize(graph, fitted.options, store, fitted.workers);
+      } finally {
+        await store?.release();
+      }
     },
     async reconstruct(graph, images, options = {}) {
       const fitted = fitReconstruction(graph, images, options, runner);
       const members = { ...runner, workers: fitted.workers };
-      const store = await resume(
-        options.checkpoint,
-        graph,
-        { reconstruction: fitted.options, data: images },
-        members,
-      );
-      return work.reconstruct(graph, images, fitted.options, store, fitted.workers);
+      const run = { reconstruction: fitted.options, data: images };
+      const store = await resume(options.checkpoint, graph, run, members, options.onNote);
+      try {
+        return await work.reconstruct(graph, images, fitted.options, store, fitted.workers);
+      } finally {
+        await store?.release();
+      }
     },
   };
 }
@@ -135,9 +145,10 @@ function workInWorkers(workers: number, binary: Binary, onProfile: ProfileListen
     return predictIn(pool, model, images, { batchSize, onDone, signal });
   };
   return {
-    synthesize: (graph, options, store) => synthesize(graph, options, distillIn(pool, options.signal), store),
-    reconstruct: (graph, images, options, store) =>
-      reconstruct(graph, images, options, reconstructIn(pool, options.signal), store),
+    synthesize: (graph, options, store, members) =>
+      synthesize(graph, options, distillIn(pool, options.signal, members), store),
+    reconstruct: (graph, images, options, store, members) =>
+      reconstruct(graph, images, options, reconstructIn(pool, options.signal, members), store),
     predict: predictThere,
     evaluate: (model, images, labels, options) => evaluate(model, images, labels, options, predictThere),
     close: () => pool.close(),

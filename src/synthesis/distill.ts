@@ -1,7 +1,7 @@
 /** GENIE-D: images from the BatchNorm statistics of a float model (Jeon et al., CVPR 2023, section 3). */
 import type { Images } from "../images.ts";
 import type { Graph, InputRange } from "../ir/graph.ts";
-import { elementsPerImage } from "../ir/shapeRules.ts";
+import { elementsPerImage } from "../ir/shapeChecks.ts";
 import { initializeKernels } from "../kernels/heap.ts";
 import { subSeed } from "../kernels/random.ts";
 import { createBreather } from "../progress.ts";

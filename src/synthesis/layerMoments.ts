@@ -45,6 +45,7 @@ export function createLayerProbe(graph: Graph): LayerProbe {
         ...inferenceOps,
         conv2d: observed(inferenceOps.conv2d),
         depthwiseConv2d: observed(inferenceOps.depthwiseConv2d),
+        convTranspose2d: observed(inferenceOps.convTranspose2d),
         dense: observed(inferenceOps.dense),
       };
       tidy(() => {

@@ -26,7 +26,7 @@ export interface WorkerApi {
    */
   reconstruct(
     plan: Plan,
-    finished: readonly BlockResult[],
+    finished: readonly (BlockResult | undefined)[],
     membership: Membership,
     progress?: MessagePort,
     onBlock?: (index: number, result: BlockResult) => Promise<void>,

@@ -98,7 +98,7 @@ describe("a run's description", () => {
     const { description } = await identifyRun(network(), {
       synthesis: plain(resolveSynthesis({ images: 128, iterations: 100, seed: 7 })),
       reconstruction: plain(resolveReconstruction({ weightBits: 2, iterations: 500, seed: 7 })),
-      binary: "relaxed",
+      arithmetic: "relaxed-fma",
       workers: 2,
     });
     expect(description).toBe(

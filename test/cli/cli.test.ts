@@ -139,6 +139,16 @@ describe("quantize", () => {
     await rm(join(folder, "folded.onnx"));
   });
 
+  it("packs two weights to a byte, and keeps zero-points of 8-bit weights, for who asks", async () => {
+    const args = ["quantize", "fashion.onnx", ...tiny, "--iterations", "1", "--json"];
+    const result = async (...flags: string[]) => lastLine((await run([...args, ...flags], folder)).stdout);
+    const usual = await result();
+    expect(usual).toMatchObject({ storage: "int8", symmetric: "wide" });
+    const narrow = await result("--storage", "int4", "--no-symmetric");
+    expect(narrow).toMatchObject({ storage: "int4", symmetric: false });
+    expect(narrow.bytes / usual.bytes).toBeLessThan(0.75);
+  });
+
   it("gives the same bytes for the same seed", async () => {
     const args = ["quantize", "fashion.onnx", ...tiny, "--iterations", "2", "-q"];
     await run([...args, "-o", "a.onnx"], folder);

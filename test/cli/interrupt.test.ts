@@ -1,25 +1,34 @@
 import { afterEach, expect, it, vi } from "vitest";
 import { interruptible } from "../../src/cli/interrupt.ts";
+import { GenieError } from "../../src/errors.ts";
 
 afterEach(() => vi.restoreAllMocks());
 
-it("aborts at the first Ctrl-C and leaves at the second", async () => {
+it.each([
+  ["SIGINT", 130, "interrupted"],
+  ["SIGTERM", 143, "stopped by SIGTERM"],
+  ["SIGHUP", 129, "stopped by SIGHUP"],
+] as const)("aborts at the first %s and leaves at the second with %i", async (name, code, message) => {
   const exit = vi.spyOn(process, "exit").mockImplementation(() => undefined as never);
-  const listeners = process.listenerCount("SIGINT");
+  const listeners = process.listenerCount(name);
   let stop = () => {};
   const work = interruptible(
     (signal) =>
-      new Promise<boolean>((resolve) => {
-        stop = () => resolve(signal.aborted);
+      new Promise((_, reject) => {
+        stop = () => reject(new GenieError("aborted", `is aborted: ${signal.aborted}`));
       }),
   );
-  process.emit("SIGINT");
+  process.emit(name);
   expect(exit).not.toHaveBeenCalled();
-  process.emit("SIGINT");
-  expect(exit).toHaveBeenCalledExactlyOnceWith(130);
+  process.emit(name);
+  expect(exit).toHaveBeenCalledExactlyOnceWith(code);
   stop();
-  expect(await work).toBe(true);
-  expect(process.listenerCount("SIGINT")).toBe(listeners);
+  await expect(work).rejects.toMatchObject({
+    message,
+    signal: name,
+    cause: { message: "is aborted: true" },
+  });
+  expect(process.listenerCount(name)).toBe(listeners);
 });
 
 it("hands on results and errors of undisturbed work", async () => {

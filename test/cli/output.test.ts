@@ -33,6 +33,14 @@ describe("openOutput", () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
+  it("is not kept from writing by what a killed process has left", async () => {
+    const stale = [`.model.onnx.${process.pid}.tmp`, ".model.onnx.0123456789abcdef.tmp"];
+    for (const name of stale) await writeFile(join(folder, name), "half");
+    const file = await openOutput(join(folder, "model.onnx"));
+    await file.write(bytes);
+    expect((await readdir(folder)).sort()).toEqual([...stale, "model.onnx"].sort());
+  });
+
   it("writes through a link", async () => {
     await writeFile(join(folder, "real"), "old");
     await symlink(join(folder, "real"), join(folder, "link"));

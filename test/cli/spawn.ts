@@ -18,16 +18,32 @@ export interface Running {
   says(text: string): Promise<void>;
 }
 
+export interface StartOptions {
+  /** Flags of Node's own. */
+  node?: readonly string[];
+  /** Where the streams go; default: here. */
+  stdout?: number;
+  stderr?: number;
+}
+
 /** Starts `genie-wasm` with `args` in `cwd`. */
-export function start(args: readonly string[], cwd: string): Running {
+export function start(
+  args: readonly string[],
+  cwd: string,
+  { node = [], stdout: out, stderr: err }: StartOptions = {},
+): Running {
   if (!existsSync(CLI)) throw new Error("dist/cli.js is missing: npm run build");
-  const child = spawn(process.execPath, [CLI, ...args], { cwd, env: { ...process.env, DEBUG: "" } });
+  const child = spawn(process.execPath, [...node, CLI, ...args], {
+    cwd,
+    env: { ...process.env, DEBUG: "" },
+    stdio: ["ignore", out ?? "pipe", err ?? "pipe"],
+  });
   let stdout = "";
   let stderr = "";
-  child.stdout.on("data", (chunk: Buffer) => {
+  child.stdout?.on("data", (chunk: Buffer) => {
     stdout += chunk.toString();
   });
-  child.stderr.on("data", (chunk: Buffer) => {
+  child.stderr?.on("data", (chunk: Buffer) => {
     stderr += chunk.toString();
   });
   const finished = new Promise<Finished>((resolve, reject) => {
@@ -43,6 +59,6 @@ export function start(args: readonly string[], cwd: string): Running {
   return { child, finished, says };
 }
 
-export function run(args: readonly string[], cwd: string): Promise<Finished> {
-  return start(args, cwd).finished;
+export function run(args: readonly string[], cwd: string, options?: StartOptions): Promise<Finished> {
+  return start(args, cwd, options).finished;
 }

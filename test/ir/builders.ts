@@ -78,6 +78,23 @@ export class GraphBuilder {
     });
   }
 
+  convTranspose(name: string, x: string, channels: number, options: ConvOptions = {}): string {
+    const { kernel = 3, stride = 2, groups = 1, bias = false, activation } = options;
+    const filter = [kernel, kernel, this.#channels.get(x)! / groups, channels];
+    return this.#layer(name, [x, ...this.#weights(name, filter, bias ? channels : 0)], channels, {
+      op: "convTranspose2d",
+      groups,
+      ...spatial(kernel, stride),
+      outputPadding: [stride - 1, stride - 1],
+      ...(activation && { activation }),
+    });
+  }
+
+  /** A node of any op, whose output has `channels` along its last axis. */
+  node(name: string, inputs: string[], channels: number, rest: NodeRest): string {
+    return this.#layer(name, inputs, channels, rest);
+  }
+
   norm(name: string, x: string, activation?: Activation): string {
     const channels = this.#channels.get(x)!;
     const parameters = ["scale", "offset", "mean", "variance"].map((role) => `${name}/${role}`);
@@ -164,12 +181,7 @@ export class GraphBuilder {
     return this.graph;
   }
 
-  #layer(
-    name: string,
-    inputs: string[],
-    channels: number,
-    rest: DistributiveOmit<Node, "name" | "inputs" | "output">,
-  ): string {
+  #layer(name: string, inputs: string[], channels: number, rest: NodeRest): string {
     const output = `${name}:0`;
     this.graph.nodes.push({ ...rest, name, inputs, output } as Node);
     this.#channels.set(output, channels);
@@ -187,6 +199,8 @@ export class GraphBuilder {
     return this.#seed / 2 ** 31 - 1;
   }
 }
+
+export type NodeRest = DistributiveOmit<Node, "name" | "inputs" | "output">;
 
 type DistributiveOmit<T, Keys extends PropertyKey> = T extends unknown ? Omit<T, Keys> : never;
 
@@ -366,6 +380,50 @@ export function twoHeads(): Graph {
   return b.outputs(left, convNormRelu(b, "right", x, 3));
 }
 
+/** Down by a stride, up again by transposed convolutions, with a skip; one of them in groups. */
+export function unet(): Graph {
+  const b = new GraphBuilder([-1, 8, 6, 3], { name: "u-net" });
+  const wide = convNormRelu(b, "down", "input", 4);
+  const narrow = convNormRelu(b, "bottom", b.maxPool("pool", wide, 2), 6);
+  const up = b.relu("up.relu", b.norm("up.bn", b.convTranspose("up", narrow, 4)));
+  const joined = b.concat("join", [up, wide]);
+  const grouped = b.convTranspose("grouped", joined, 6, { stride: 1, groups: 2, bias: true });
+  return b.outputs(b.convTranspose("last", grouped, 2, { kernel: 2, bias: true }));
+}
+
+/** Self-attention over the pixels of an embedding, normalized before and a dense layer with GELU behind. */
+export function transformer(): Graph {
+  const b = new GraphBuilder([-1, 8, 4, 3], { name: "transformer" });
+  const embedded = b.conv("embed", "input", 6, { kernel: 2, stride: 2, bias: true });
+  const tokens = b.reshape("tokens", embedded, [-1, 8, 6]);
+  const mean = b.node("mean", [tokens], 1, { op: "reduce", kind: "mean", axes: [2] });
+  const centered = b.node("centered", [tokens, mean], 6, { op: "subtract" });
+  const squares = b.multiply("squares", centered, centered);
+  const variance = b.node("variance", [squares], 1, { op: "reduce", kind: "mean", axes: [2] });
+  const raised = b.add(
+    "raised",
+    variance,
+    b.constant("epsilon", [1], () => 1e-3),
+  );
+  const deviation = b.activation("deviation", raised, { kind: "sqrt" });
+  const normal = b.node("normal", [centered, deviation], 6, { op: "divide" });
+  const split = (name: string) => b.reshape(`${name}.heads`, b.dense(name, normal, 6), [-1, 8, 2, 3]);
+  const [query, key, value] = [split("query"), split("key"), split("value")];
+  const ordered = (name: string, x: string, permutation: number[]) =>
+    b.node(name, [x], permutation[3] === 1 ? 8 : 3, { op: "transpose", permutation });
+  const [queries, keys] = [ordered("queries", query, [0, 2, 1, 3]), ordered("keys", key, [0, 2, 3, 1])];
+  const weights = b.softmax("weights", b.node("scores", [queries, keys], 8, { op: "matMul" }), 3);
+  const values = ordered("values", value, [0, 2, 1, 3]);
+  const mixed = b.node("mixed", [weights, values], 3, { op: "matMul" });
+  const back = b.node("back", [mixed], 3, { op: "transpose", permutation: [0, 2, 1, 3] });
+  const attended = b.dense("project", b.reshape("merge", back, [-1, 8, 6]), 6);
+  const sum = b.add("skip", attended, tokens);
+  const hidden = b.activation("gelu", b.dense("widen", sum, 12), { kind: "gelu", approximate: "none" });
+  const out = b.add("skip2", b.dense("narrow", hidden, 6), sum);
+  const pooled = b.node("pooled", [out], 6, { op: "reduce", kind: "mean", axes: [1] });
+  return b.outputs(b.dense("classify", b.reshape("flat", pooled, [-1, 6]), 4));
+}
+
 /** Two inputs, added after a convolution each. */
 export function twoInputs(): Graph {
   const b = new GraphBuilder([-1, 8, 8, 3], { name: "two-inputs" });
@@ -389,5 +447,7 @@ export function allNetworks(): [name: string, graph: Graph][] {
     autoencoder(),
     twoHeads(),
     twoInputs(),
+    unet(),
+    transformer(),
   ].map((graph) => [graph.name, graph]);
 }

@@ -1,6 +1,8 @@
 /** A Graph evaluated for one image in float64 by plain loops: slow, and independent of every kernel. */
-import { type Activation, type Graph, type Node, quantRange } from "../../src/ir/graph.ts";
+import { type Graph, type Node, quantRange } from "../../src/ir/graph.ts";
+import { mixturesOf } from "../../src/ir/resizing.ts";
 import { inferShapes } from "../../src/ir/shapes.ts";
+import { naiveActivation } from "../kernels/activations.ts";
 
 /** All values of the graph for one image, flat, the batch of 1 left out. */
 export function evaluate(graph: Graph, feeds: Record<string, ArrayLike<number>>): Map<string, Float64Array> {
@@ -12,10 +14,20 @@ export function evaluate(graph: Graph, feeds: Record<string, ArrayLike<number>>)
     const inputs = node.inputs.map((name) => values.get(name)!);
     const y = compute(node, inputs, (name) => shapes.get(name)!.map((size) => Math.abs(size)));
     const activation = "activation" in node ? node.activation : undefined;
-    values.set(node.output, activation ? y.map((value) => activate(activation, value)) : y);
+    values.set(node.output, activation ? y.map((value) => naiveActivation(activation, value)) : y);
   }
   return values;
 }
+
+const BINARY = {
+  add: (a: number, b: number) => a + b,
+  multiply: (a: number, b: number) => a * b,
+  subtract: (a: number, b: number) => a - b,
+  divide: (a: number, b: number) => a / b,
+  power: (a: number, b: number) => a ** b,
+  minimum: Math.min,
+  maximum: Math.max,
+};
 
 function compute(
   node: Node,
@@ -76,10 +88,38 @@ function compute(
       });
     }
     case "dense":
-      return fill(([, o]) => {
-        const outputs = outShape[1]!;
-        return x!.reduce((sum, value, i) => sum + value * rest[0]![i * outputs + o!]!, rest[1]?.[o!] ?? 0);
+      return fill((indices) => {
+        const outputs = outShape.at(-1)!;
+        const o = indices.at(-1)!;
+        const row = indices.slice(0, -1).reduce((sum, index, axis) => sum * outShape[axis]! + index, 0);
+        let sum = rest[1]?.[o] ?? 0;
+        for (let i = 0; i < channels; i++) sum += x![row * channels + i]! * rest[0]![i * outputs + o]!;
+        return sum;
       });
+    case "convTranspose2d": {
+      const [kernelHeight, kernelWidth, depth, outputs] = shapeOf(node.inputs[1]!) as [
+        number,
+        number,
+        number,
+        number,
+      ];
+      return fill(([, row, column, o]) => {
+        const first = Math.floor((o! * node.groups) / outputs) * depth;
+        let sum = rest[1]?.[o!] ?? 0;
+        for (let kh = 0; kh < kernelHeight; kh++) {
+          for (let kw = 0; kw < kernelWidth; kw++) {
+            const i = (row! + node.padding.top - kh * node.dilations[0]) / node.strides[0];
+            const j = (column! + node.padding.left - kw * node.dilations[1]) / node.strides[1];
+            if (!Number.isInteger(i) || !Number.isInteger(j)) continue;
+            for (let c = 0; c < depth; c++) {
+              const weight = rest[0]![((kh * kernelWidth + kw) * depth + c) * outputs + o!]!;
+              sum += at(i, j, first + c) * weight;
+            }
+          }
+        }
+        return sum;
+      });
+    }
     case "batchNorm": {
       const [scale, offset, mean, variance] = rest as [
         Float64Array,
@@ -93,7 +133,12 @@ function compute(
       });
     }
     case "add":
-    case "multiply": {
+    case "multiply":
+    case "subtract":
+    case "divide":
+    case "power":
+    case "minimum":
+    case "maximum": {
       const other = shapeOf(node.inputs[1]!);
       const broadcast = (data: Float64Array, shape: number[], indices: number[]) => {
         let offset = 0;
@@ -105,7 +150,7 @@ function compute(
       };
       return fill((indices) => {
         const [a, b] = [broadcast(x!, inShape, indices), broadcast(rest[0]!, other, indices)];
-        return node.op === "add" ? a + b : a * b;
+        return BINARY[node.op](a, b);
       });
     }
     case "activation":
@@ -172,6 +217,57 @@ function compute(
         const source = inShape.map((_, axis) => indices[node.permutation.indexOf(axis)]!);
         return x![source.reduce((sum, index, axis) => sum * inShape[axis]! + index, 0)]!;
       });
+    case "matMul": {
+      const other = shapeOf(node.inputs[1]!);
+      const [rows, depth, columns] = [inShape.at(-2)!, channels, other.at(-1)!];
+      const matrixAt = (shape: number[], outer: number[]) =>
+        shape.slice(0, -2).reduce((sum, size, axis) => sum * size + (size === 1 ? 0 : outer[axis]!), 0);
+      return fill((indices) => {
+        const outer = indices.slice(0, -2);
+        const [row, column] = indices.slice(-2) as [number, number];
+        const a = matrixAt(inShape, outer) * rows * depth;
+        const b = matrixAt(other, outer) * depth * columns;
+        let sum = 0;
+        for (let k = 0; k < depth; k++) sum += x![a + row * depth + k]! * rest[0]![b + k * columns + column]!;
+        return sum;
+      });
+    }
+    case "reduce": {
+      const out: number[][] = Array.from({ length: outShape.reduce((a, b) => a * b, 1) }, () => []);
+      x!.forEach((value, i) => {
+        let left = i;
+        let [to, step] = [0, 1];
+        for (let axis = inShape.length - 1; axis >= 0; axis--) {
+          const index = left % inShape[axis]!;
+          left = Math.floor(left / inShape[axis]!);
+          if (outShape[axis] !== 1) to += index * step;
+          step *= outShape[axis]!;
+        }
+        out[to]!.push(value);
+      });
+      const sum = (values: number[]) => values.reduce((a, b) => a + b, 0);
+      const reductions = {
+        sum,
+        mean: (values: number[]) => sum(values) / values.length,
+        max: (values: number[]) => Math.max(...values),
+        min: (values: number[]) => Math.min(...values),
+      };
+      return Float64Array.from(out, reductions[node.kind]);
+    }
+    case "resize": {
+      const [rows, columns] = [mixturesOf(height, 0, node), mixturesOf(width, 1, node)];
+      return fill(([, h, w, c]) => {
+        const [row, column] = [rows[h!]!, columns[w!]!];
+        const along = (r: number) =>
+          (1 - column.share) * at(r, column.first, c!) + column.share * at(r, column.second, c!);
+        return (1 - row.share) * along(row.first) + row.share * along(row.second);
+      });
+    }
+    case "gather":
+      return fill((indices) => {
+        const source = indices.map((index, axis) => (axis === node.axis ? node.indices[index]! : index));
+        return x![source.reduce((sum, index, axis) => sum * inShape[axis]! + index, 0)]!;
+      });
     case "softmax": {
       const inner = inShape.slice(node.axis + 1).reduce((a, b) => a * b, 1);
       const size = inShape[node.axis]!;
@@ -192,24 +288,5 @@ function compute(
         return (q - zeroPoint[k]!) * scale[k]!;
       });
     }
-  }
-}
-
-function activate(activation: Activation, x: number): number {
-  switch (activation.kind) {
-    case "relu":
-      return Math.max(x, 0);
-    case "clip":
-      return Math.min(Math.max(x, activation.min), activation.max);
-    case "leakyRelu":
-      return x >= 0 ? x : activation.alpha * x;
-    case "sigmoid":
-      return 1 / (1 + Math.exp(-x));
-    case "tanh":
-      return Math.tanh(x);
-    case "hardSigmoid":
-      return Math.min(Math.max(activation.alpha * x + activation.beta, 0), 1);
-    case "hardSwish":
-      return x * Math.min(Math.max(x / 6 + 0.5, 0), 1);
   }
 }

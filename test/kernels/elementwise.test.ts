@@ -1,6 +1,6 @@
 import { grads, type Tensor, tensor1d } from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
-import { add, multiply } from "../../src/kernels/elementwise.ts";
+import { add, multiply, binary as ofTwo } from "../../src/kernels/elementwise.ts";
 import { type Binary, initializeKernels, view } from "../../src/kernels/heap.ts";
 import { ACTIVATIONS, naiveActivation } from "./activations.ts";
 import { checkOp, randomInput } from "./gradcheck.ts";
@@ -105,6 +105,51 @@ describe.each<Binary>(["baseline", "relaxed"])("%s", (binary) => {
         samples: 111,
       });
     });
+  });
+
+  const POSITIVE = { mean: 1.5, std: 0.2 };
+  const ANY = { mean: 0, std: 1 };
+
+  describe.each([
+    ["subtract", ANY, (a: number, b: number) => a - b],
+    ["divide", POSITIVE, (a: number, b: number) => a / b],
+    ["power", POSITIVE, (a: number, b: number) => a ** b],
+    ["minimum", ANY, Math.min],
+    ["maximum", ANY, Math.max],
+  ] as const)("%s", (op, { mean, std }, f) => {
+    it.each([
+      ...SHAPES,
+      // Operands that are repeated in turns, along more axes than the kernel walks at once.
+      [
+        [2, 1, 3, 1, 2, 1],
+        [2, 3, 1, 2, 1, 5],
+      ],
+    ])("[%j] and [%j]", (aShape, bShape) => {
+      for (const activation of [undefined, { kind: "sigmoid" } as const]) {
+        checkOp({
+          inputs: [randomInput(aShape, 1, mean, std), randomInput(bShape, 2, mean, std)],
+          run: ([a, b]) => ofTwo(op, a!, b!, activation),
+          naive: ([a, b]) =>
+            broadcast(a!, aShape, b!, bShape, (x, y) => naiveActivation(activation, f(x, y))),
+          tolerance: op === "power" ? 3e-5 : 1e-5,
+        });
+      }
+    });
+  });
+
+  it("raises negative numbers to whole powers, and nothing else to what it has no number for", () => {
+    const base = tensor1d([-2, -2, -2, -8, 0, 0, 0, Number.POSITIVE_INFINITY, Number.NaN]);
+    const exponent = tensor1d([2, 3, 0, 0.5, 2, 0, -1, -2, 1]);
+    const powers = [...view(ofTwo("power", base, exponent))];
+    expect(powers.slice(3)).toEqual([Number.NaN, 0, 1, Number.POSITIVE_INFINITY, 0, Number.NaN]);
+    for (const [i, exact] of [4, -8, 1].entries()) expect(powers[i]).toBeCloseTo(exact, 5);
+  });
+
+  it("gives the gradient of a minimum to its first operand where both are equal", () => {
+    const [a, b] = [tensor1d([1, 2, 3]), tensor1d([1, 3, 2])];
+    const [da, db] = grads((x: Tensor, y: Tensor) => ofTwo("minimum", x, y))([a, b], tensor1d([1, 10, 100]));
+    expect([...view(da!)]).toEqual([1, 10, 0]);
+    expect([...view(db!)]).toEqual([0, 0, 100]);
   });
 
   it("adds up the gradients of a tensor added to itself", () => {

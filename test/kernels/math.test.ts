@@ -7,8 +7,22 @@ import {
   kernels,
   view,
 } from "../../src/kernels/heap.ts";
+import { naiveErf } from "./activations.ts";
 
-const KINDS = { exp: 0, expFlush: 1, log: 2, sigmoid: 3, tanh: 4, pow: 5, sinTurns: 6, cosTurns: 7 } as const;
+const KINDS = {
+  exp: 0,
+  expFlush: 1,
+  log: 2,
+  sigmoid: 3,
+  tanh: 4,
+  pow: 5,
+  sinTurns: 6,
+  cosTurns: 7,
+  erf: 8,
+  expMinusOne: 9,
+  softplus: 10,
+  power: 11,
+} as const;
 
 function evaluate(kind: keyof typeof KINDS, x: Float32Array, parameter = 0): Float32Array {
   const tensor = emptyTensor([x.length]);
@@ -122,6 +136,68 @@ describe.each<Binary>(["baseline", "relaxed"])("elementary functions, %s", (bina
       NaN,
     ]);
   });
+
+  it("erf is within 2 ULP, odd, and saturates at exactly -1 and 1", () => {
+    expect(worst("erf", grid(-4.5, 4.5, 400_001), naiveErf)).toBeLessThan(2);
+    expect(worst("erf", powersOfTwo(-120, 1), naiveErf)).toBeLessThan(2);
+    const x = grid(0, 5, 10_001);
+    expect(
+      evaluate(
+        "erf",
+        x.map((v) => -v),
+      ),
+    ).toEqual(evaluate("erf", x).map((v) => -v));
+    expect([...evaluate("erf", Float32Array.of(0, -0, 4, -4, Infinity, -Infinity, NaN))]).toEqual([
+      0,
+      -0,
+      1,
+      -1,
+      1,
+      -1,
+      NaN,
+    ]);
+  });
+
+  it("e^x - 1 is within 4 ULP for x up to 0", () => {
+    expect(worst("expMinusOne", grid(-100, 0, 400_001), Math.expm1)).toBeLessThan(4);
+    expect(
+      worst(
+        "expMinusOne",
+        powersOfTwo(-120, 1).map((x) => -x),
+        Math.expm1,
+      ),
+    ).toBeLessThan(4);
+    expect([...evaluate("expMinusOne", Float32Array.of(0, -1e30, -Infinity, NaN))]).toEqual([0, -1, -1, NaN]);
+  });
+
+  it("ln(1 + e^x) is within 3 ULP", () => {
+    const softplus = (x: number) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+    expect(worst("softplus", grid(-87, 87, 400_001), softplus)).toBeLessThan(3);
+    expect(worst("softplus", grid(-3, 3, 400_001), softplus)).toBeLessThan(3);
+    expect([...evaluate("softplus", Float32Array.of(-Infinity, 100, Infinity, NaN))]).toEqual([
+      0,
+      100,
+      Infinity,
+      NaN,
+    ]);
+  });
+
+  it.each([-3, -0.5, 0.5, 2, 3, 5.5])(
+    "any number to the power of %d is as near as the exponent allows",
+    (p) => {
+      for (const x of [grid(-5, 5, 100_001), powersOfTwo(-10, 5)]) {
+        const values = evaluate("power", x, p);
+        for (let i = 0; i < x.length; i++) {
+          const exact = x[i]! ** p;
+          const bound = 2 ** -24 * (4 + 2 * Math.abs(p * Math.log2(Math.abs(x[i]!))));
+          const isRight = Number.isNaN(exact)
+            ? Number.isNaN(values[i])
+            : values[i] === exact || Math.abs(values[i]! / exact - 1) <= bound;
+          if (!isRight) expect.fail(`${x[i]}^${p} = ${values[i]}`);
+        }
+      }
+    },
+  );
 
   it.each([1, 2.4, 7.5, 20])("x^%d is as near as the exponent allows", (p) => {
     for (const x of [grid(0.001, 1, 100_001), powersOfTwo(-10, 5)]) {

@@ -4,7 +4,7 @@ import type { Activation } from "../../src/ir/graph.ts";
 import { type Binary, initializeKernels, view } from "../../src/kernels/heap.ts";
 import { squaredError, sumScalars } from "../../src/kernels/loss.ts";
 import { batchNormTraining, scaleShift, scaleShiftWithStatistics } from "../../src/kernels/normalize.ts";
-import { ACTIVATIONS, naiveActivation } from "./activations.ts";
+import { ACTIVATIONS, naiveActivation, POSITIVE_ACTIVATIONS } from "./activations.ts";
 import { checkOp, expectClose, randomInput } from "./gradcheck.ts";
 
 const ROWS = [1, 2, 3, 5, 7, 64, 101];
@@ -97,6 +97,15 @@ describe.each<Binary>(["baseline", "relaxed"])("%s", (binary) => {
         run: ([a]) => scaleShift(a!, null, null, activation),
         naive: ([a]) => naiveScaleShift(a!, null, null, channels, activation),
         ...options,
+      });
+    });
+
+    it.each(POSITIVE_ACTIVATIONS)("%o of positive values", (activation) => {
+      checkOp({
+        inputs: [randomInput([13, 5], 1, 2, 0.5)],
+        run: ([x]) => scaleShift(x!, null, null, activation),
+        naive: ([x]) => naiveScaleShift(x!, null, null, 5, activation),
+        samples: 65,
       });
     });
 

@@ -7,7 +7,7 @@ import type { Graph, LayerNode } from "../../src/ir/graph.ts";
 import { isLayer } from "../../src/ir/rewrite.ts";
 import { type Binary, initializeKernels } from "../../src/kernels/heap.ts";
 import { roundWithFeedback } from "../../src/quantization/feedback.ts";
-import { samplePatches } from "../../src/quantization/patches.ts";
+import { samplePatches, type WindowedLayer } from "../../src/quantization/patches.ts";
 import { floatForward, unquantized } from "../../src/quantization/quantizedBlock.ts";
 import { reconstruct } from "../../src/quantization/reconstruct.ts";
 import { roundBlock } from "../../src/quantization/roundBlock.ts";
@@ -122,7 +122,8 @@ describe.each<Binary>(["baseline", "relaxed"])("%s", (binary) => {
       const nodes = graph.nodes.map((node) => (node === layer ? (bare as LayerNode) : node));
       const images = waves(graph, 4);
       const wanted = await predict({ ...graph, nodes, outputs: [layer.output] }, images);
-      const patches = await samplePatches(graph, layer, inputValues(graph.inputs, images), 1e6, slabs);
+      const values = inputValues(graph.inputs, images);
+      const patches = await samplePatches(graph, layer as WindowedLayer, values, 1e6, slabs);
       const filter = graph.constants.get(layer.inputs[1]!)!;
       const bias = graph.constants.get(layer.inputs[2]!)!.data;
       const size = patches.shape[1]!;

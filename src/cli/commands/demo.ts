@@ -16,7 +16,7 @@ import {
   addSynthesisFlags,
   addWorkerFlags,
   type BitFlags,
-  count,
+  integer,
   type ReportFlags,
   type SynthesisFlags,
   sessionOptions,
@@ -58,8 +58,8 @@ export function addDemo(program: Command): void {
   addBitFlags(command);
   addSynthesisFlags(command, "fast").option(
     "--iterations <n>",
-    "reconstruction iterations a block",
-    count,
+    "reconstruction iterations a block; 0 rounds by feedback alone",
+    integer(0, 1e7),
     ITERATIONS,
   );
   addWorkerFlags(command);

@@ -20,10 +20,10 @@ import {
   addSynthesisFlags,
   addWorkerFlags,
   type BitFlags,
-  count,
   IMAGE_HELP,
   type ImageFlags,
   imageOptions,
+  integer,
   type ModelFlags,
   presetHelp,
   type ReportFlags,
@@ -62,7 +62,7 @@ The result is ONNX with QuantizeLinear/DequantizeLinear, opset 21, written whole
 --format tfjs it is a folder with model.json and weights.bin, as tfjs-layers loads it: floats that the
 low-bit weights stand for, BatchNorm folded. That format knows no quantized activations: they stay float.
 Finished batches of images and finished blocks are kept in the folder <output>.checkpoint until the
-model is written: after Ctrl-C, or a power failure, the same command goes on behind them.
+model is written: after Ctrl-C, SIGTERM, SIGHUP or a power failure, the same command goes on behind them.
 
 ${presetHelp()}
 Single numbers are overridden by --images, --synthesis-iterations and --iterations. Time grows with
@@ -111,7 +111,11 @@ export function addQuantize(program: Command): void {
         .choices(["int8", "int4"])
         .default("int8"),
     );
-  addSynthesisFlags(command).option("--iterations <n>", "reconstruction iterations a block", count);
+  addSynthesisFlags(command).option(
+    "--iterations <n>",
+    "reconstruction iterations a block; 0 rounds by feedback alone",
+    integer(0, 1e7),
+  );
   addInputRangeFlag(command);
   command.option(
     "--data <path>",
@@ -131,8 +135,8 @@ async function runQuantize(model: string, flags: QuantizeFlags): Promise<void> {
   const name = `${stem(model)}.w${weightBits}a${activationBits}`;
   const inputs = data ? [model, data] : [model];
   const output = await openModelOutput({ format, storage }, flags.output, name, inputs);
-  const checkpoint = await openRunFolder(output.path, flags);
   const reporter = createReporter(flags);
+  const checkpoint = await openRunFolder(output.path, flags, reporter.note);
   const profile = createProfileOutput(flags);
   const graph = await readModel(model, flags, reporter.note);
   output.check(graph);
@@ -193,7 +197,7 @@ async function runQuantize(model: string, flags: QuantizeFlags): Promise<void> {
     profile.print();
   } catch (error) {
     reporter.close();
-    throw explainResume(error, checkpoint);
+    throw await explainResume(error, checkpoint);
   }
 }
 

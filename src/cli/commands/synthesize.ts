@@ -9,6 +9,7 @@ import { formatSeconds } from "../../report/format.ts";
 import { synthesize } from "../../session/calls.ts";
 import { presetFor } from "../../session/presets.ts";
 import { noiseImages, type StatisticsDistance, statisticsDistance } from "../../synthesis/distance.ts";
+import { claimOutput } from "../claim.ts";
 import { readModel } from "../input.ts";
 import { addInputRangeFlag, INPUT_RANGE_HELP, type InputRangeFlags, rangeFor } from "../inputRange.ts";
 import { interruptible } from "../interrupt.ts";
@@ -87,6 +88,7 @@ async function runSynthesize(model: string, flags: SynthesizeFlags & { iteration
   const npy = await openOutput(output, [model]);
   const sheet = await openOutput(`${output.replace(/\.npy$/, "")}.png`, [model]);
   const reporter = createReporter(flags);
+  await claimOutput(output, reporter.note);
   const graph = await readModel(model, flags, reporter.note);
   const profile = createProfileOutput(flags);
   const collector = createCollector();
@@ -140,13 +142,12 @@ async function runSynthesize(model: string, flags: SynthesizeFlags & { iteration
   } catch (error) {
     reporter.close();
     if (!(error instanceof GenieError) || error.code !== "aborted") throw error;
+    const stopped = (what: string): GenieError =>
+      new GenieError("aborted", `${error.message}; ${what}`, { cause: error });
     const images = collector.finished();
-    if (!images) throw new GenieError("aborted", "interrupted; no batch was finished, nothing was written");
+    if (!images) throw stopped("no batch was finished, nothing was written");
     await write(images);
-    throw new GenieError(
-      "aborted",
-      `interrupted; kept ${images.shape[0]} finished images in ${npy.path} and ${sheet.path}`,
-    );
+    throw stopped(`kept ${images.shape[0]} finished images in ${npy.path} and ${sheet.path}`);
   }
 }
 

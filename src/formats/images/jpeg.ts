@@ -3,7 +3,8 @@
  * and OpenCV, give.
  */
 import { GenieError } from "../../errors.ts";
-import { readUrl } from "../../session/readUrl.ts";
+import { Budget } from "../budget.ts";
+import { readUrl } from "../readUrl.ts";
 import type { Pixels } from "./pixels.ts";
 
 const DECODER_URL = new URL(
@@ -22,9 +23,11 @@ let complaints: string[] = [];
  * Decodes a JPEG file to RGB; grey files have three equal channels. The orientation in EXIF data is not applied, as
  * the loaders of training frameworks do not either.
  *
- * @throws GenieError `malformed-file` for what libjpeg cannot decode (CMYK among it) or repairs only with a warning.
+ * @throws GenieError `malformed-file` for what libjpeg cannot decode (CMYK among it) or repairs only with a warning;
+ *   `limit-exceeded`.
  */
-export async function decodeJpeg(bytes: Uint8Array): Promise<Pixels> {
+export async function decodeJpeg(bytes: Uint8Array, budget = new Budget()): Promise<Pixels> {
+  spendJpeg(bytes, budget);
   decoder ??= startDecoder();
   const decode = await decoder;
   complaints = [];
@@ -67,4 +70,35 @@ async function startDecoder(): Promise<Decoder> {
   };
   const module = await createModule(options as Parameters<typeof createModule>[0]);
   return (bytes) => module.decode(bytes as Uint8Array<ArrayBuffer>, false);
+}
+
+/** More than ten scans are no photograph; each is a walk over all pixels, however short it is. */
+const MAX_SCANS = 64;
+
+/**
+ * Takes the picture from the budget as its frame header announces it, to be found as libjpeg finds markers.
+ *
+ *   FF D8 │ FF marker, length, … │ FF C0…CF, length, precision, height, width │ … │ FF DA, length, …, scan │ …
+ */
+function spendJpeg(bytes: Uint8Array, budget: Budget): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let isFramed = false;
+  let scans = 0;
+  for (let at = 2; at + 9 < bytes.length; at++) {
+    // In a scan FF is followed by 00 or a restart marker, D0 to D7; FF fills.
+    if (bytes[at] !== 0xff || bytes[at + 1] === 0xff) continue;
+    const marker = bytes[at + 1]!;
+    if (marker < 0xc0 || (marker >= 0xd0 && marker <= 0xd9)) continue;
+    // C4, C8 and CC are tables and extensions.
+    if (marker < 0xd0 && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc && !isFramed) {
+      isFramed = true;
+      const pixels = view.getUint16(at + 5) * view.getUint16(at + 7);
+      // libjpeg's colours come as RGBA.
+      budget.spend("pictureBytes", pixels * 4, "this JPEG file");
+    }
+    if (marker === 0xda && ++scans > MAX_SCANS) {
+      throw new GenieError("malformed-file", `this JPEG file has more than ${MAX_SCANS} scans`);
+    }
+    at += 1 + Math.max(view.getUint16(at + 2), 2);
+  }
 }

@@ -1,27 +1,18 @@
 /** Keras HDF5: `.h5` files of Keras 2 and 3 (topology in an attribute), and weights inside a `.keras` archive. */
 import { GenieError } from "../../errors.ts";
 import type { Graph } from "../../ir/graph.ts";
+import { Budget } from "../budget.ts";
 import { parseJson } from "../json.ts";
+import { type Group, guarded, type Hdf5, openHdf5 } from "./hdf5File.ts";
 import { type ImportLayersOptions, importLayers } from "./importLayers.ts";
 import { numberedPlaces } from "./numberedPlaces.ts";
-import { elementsOf, type LayerWeight, type WeightSource } from "./weights.ts";
-
-/** What we use of jsfive, which has no types of its own. */
-interface Group {
-  keys: string[];
-  attrs: Record<string, unknown>;
-  get(path: string): Group | Dataset | null;
-}
-
-interface Dataset {
-  shape: number[];
-  dtype: unknown;
-  value: ArrayLike<number>;
-}
+import type { LayerWeight, WeightSource } from "./weights.ts";
 
 /** Reads a whole-model `.h5` file. @throws GenieError as `importLayers`. */
 export async function importHdf5(bytes: Uint8Array, options: ImportLayersOptions = {}): Promise<Graph> {
-  const root = await openHdf5(bytes);
+  const { budget = new Budget() } = options;
+  const file = await openHdf5(bytes, budget);
+  const { root } = file;
   const { model_config: config, keras_version: kerasVersion } = guarded(() => root.attrs);
   if (typeof config !== "string") {
     throw new GenieError(
@@ -29,7 +20,11 @@ export async function importHdf5(bytes: Uint8Array, options: ImportLayersOptions
       "this HDF5 file has no model_config: it holds weights alone, or is no Keras model; save the whole model",
     );
   }
-  return importLayers(parseJson(config, "model_config"), namedWeights(root), { ...options, kerasVersion });
+  return importLayers(parseJson(config, "model_config"), namedWeights(file), {
+    ...options,
+    budget,
+    kerasVersion,
+  });
 }
 
 /**
@@ -38,8 +33,13 @@ export async function importHdf5(bytes: Uint8Array, options: ImportLayersOptions
  * @param model What `config.json` says, whose order tells which group is whose.
  * @throws GenieError `malformed-file`.
  */
-export async function readNumberedWeights(bytes: Uint8Array, model: unknown): Promise<WeightSource> {
-  const root = await openHdf5(bytes);
+export async function readNumberedWeights(
+  bytes: Uint8Array,
+  model: unknown,
+  budget: Budget,
+): Promise<WeightSource> {
+  const file = await openHdf5(bytes, budget);
+  const { root } = file;
   const places = guarded(() => numberedPlaces(model, variableGroups(root)));
   return ({ name, path }) =>
     guarded(() => {
@@ -47,7 +47,7 @@ export async function readNumberedWeights(bytes: Uint8Array, model: unknown): Pr
       const vars = place === undefined ? undefined : (root.get(place) as Group);
       if (!vars) return [];
       const numbers = [...vars.keys].sort((a, b) => Number(a) - Number(b));
-      return numbers.map((key) => readDataset(vars.get(key), `${name}/${key}`));
+      return numbers.map((key) => file.read(vars.get(key), `${name}/${key}`));
     });
 }
 
@@ -57,8 +57,12 @@ const MAX_DEPTH = 32;
 /** Path of every group "vars" of the file, by the path of the group around it, with slashes for Windows's backslashes. */
 function variableGroups(root: Group): Map<string, string> {
   const found = new Map<string, string>();
+  // Groups that hold each other, or one that many hold, would be walked through for ever.
+  const seen = new Set<number>();
   const visit = (parent: Group, path: string, depth: number): void => {
-    if (depth > MAX_DEPTH) return;
+    const { offset } = parent._dataobjects;
+    if (depth > MAX_DEPTH || seen.has(offset)) return;
+    seen.add(offset);
     for (const key of parent.keys) {
       const child = group(parent, key);
       if (!child) continue;
@@ -71,15 +75,15 @@ function variableGroups(root: Group): Map<string, string> {
 }
 
 /** `model_weights/<layer>`: the attribute weight_names lists paths such as "conv/kernel:0". */
-function namedWeights(root: Group): WeightSource {
-  const weights = guarded(() => group(root, "model_weights"));
+function namedWeights(file: Hdf5): WeightSource {
+  const weights = guarded(() => group(file.root, "model_weights"));
   return ({ path }) =>
     guarded(() => {
       const own = weights && descend(weights, path[0]!.split("/"));
       if (!own) return [];
       return ownNames(weightNames(own.attrs), path.slice(1)).map((name): LayerWeight => {
         const last = name.slice(name.lastIndexOf("/") + 1).replace(/:\d+$/, "");
-        return { name: last, ...readDataset(own.get(name), name) };
+        return { name: last, ...file.read(own.get(name), name) };
       });
     });
 }
@@ -113,30 +117,6 @@ function weightNames(attrs: Record<string, unknown>): string[] {
   );
 }
 
-async function openHdf5(bytes: Uint8Array): Promise<Group> {
-  requireWhole(bytes);
-  const { File } = await import("jsfive");
-  // jsfive reads a buffer from its beginning (`slice` would not copy a Buffer).
-  const own = new Uint8Array(bytes).buffer;
-  return guarded(() => new File(own, "model.h5") as Group);
-}
-
-/**
- * Of a truncated file jsfive finds some groups and not others, which then look as if a weight were missing. The
- * superblock says where the file ends: at byte 40 in versions 0 and 1, at byte 28 in versions 2 and 3.
- */
-function requireWhole(bytes: Uint8Array): void {
-  const at = bytes[8]! < 2 ? 40 : 28;
-  if (bytes.length < at + 8) throw new GenieError("malformed-file", "this HDF5 file is truncated");
-  const end = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(at, true);
-  if (end > BigInt(bytes.length)) {
-    throw new GenieError(
-      "malformed-file",
-      `this HDF5 file is truncated: it has ${bytes.length} bytes of ${end}; copy or download it again`,
-    );
-  }
-}
-
 function group(parent: Group, name: string): Group | undefined {
   if (!parent.keys.includes(name)) return undefined;
   const child = parent.get(name);
@@ -146,28 +126,4 @@ function group(parent: Group, name: string): Group | undefined {
 /** A layer whose name has slashes is kept in groups within groups. */
 function descend(parent: Group, names: readonly string[]): Group | undefined {
   return names.reduce<Group | undefined>((at, name) => at && group(at, name), parent);
-}
-
-function readDataset(dataset: Group | Dataset | null, name: string): LayerWeight {
-  if (!dataset || !("dtype" in dataset))
-    throw new GenieError("malformed-file", `weight "${name}" is missing`);
-  const elements = elementsOf(dataset.shape, name);
-  // Counters are 64-bit integers.
-  const data = Float32Array.from(dataset.value, Number);
-  if (data.length !== elements) {
-    throw new GenieError("malformed-file", `weight "${name}" has ${data.length} values, not ${elements}`);
-  }
-  return { shape: [...dataset.shape], data };
-}
-
-/** jsfive throws whatever comes up where a file is not what it says. */
-function guarded<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof GenieError) throw error;
-    throw new GenieError("malformed-file", "this HDF5 file cannot be read: truncated or damaged", {
-      cause: error,
-    });
-  }
 }

@@ -1,12 +1,13 @@
 /** A Keras model, whatever file it comes from, as a Graph. */
 import { GenieError, OpenShapeError } from "../../errors.ts";
 import type { Graph } from "../../ir/graph.ts";
+import { Budget } from "../budget.ts";
 import { LayerBuilder } from "./layerBuilder.ts";
 import { type Converter, layerConverters } from "./layerConverters.ts";
 import { readFlatTopology } from "./nested.ts";
 import { otherConverters } from "./otherConverters.ts";
 import type { LayerCall } from "./topology.ts";
-import { MAX_WEIGHT_VALUES, type WeightSource } from "./weights.ts";
+import type { WeightSource } from "./weights.ts";
 
 const CONVERTERS: ReadonlyMap<string, Converter> = new Map(
   Object.entries({ ...layerConverters, ...otherConverters }),
@@ -17,6 +18,8 @@ export interface ImportLayersOptions {
   inputShape?: number[] | undefined;
   /** The version of Keras that wrote the model. */
   kerasVersion?: unknown;
+  /** What reading may cost; default: a budget of its own. */
+  budget?: Budget | undefined;
 }
 
 /**
@@ -29,9 +32,9 @@ export interface ImportLayersOptions {
 export function importLayers(
   model: unknown,
   weightsOf: WeightSource,
-  { inputShape, kerasVersion }: ImportLayersOptions = {},
+  { inputShape, kerasVersion, budget = new Budget() }: ImportLayersOptions = {},
 ): Graph {
-  const topology = readFlatTopology(model);
+  const topology = readFlatTopology(model, budget);
   const graph: Graph = { name: topology.name, inputs: [], outputs: [], nodes: [], constants: new Map() };
   const shapes = new Map<string, number[]>();
   const target = { graph, shapes, isKeras3: /^3\./.test(String(kerasVersion)) };
@@ -65,8 +68,7 @@ export function importLayers(
     const weights = () => {
       const read = weightsOf(layer);
       values += read.reduce((sum, { data }) => sum + data.length, 0);
-      if (values > MAX_WEIGHT_VALUES)
-        throw new GenieError("malformed-file", "the model's weights are too large");
+      if (values > budget.limits.values) throw budget.exceeded("values", "the model");
       return read;
     };
     outputs.set(layer.name, convert(new LayerBuilder(layer, inputs, target, weights)));

@@ -1,7 +1,8 @@
 /** Our graph while it grows out of Keras layers. */
 import { GenieError } from "../../errors.ts";
 import type { Activation, Constant, Graph, Node } from "../../ir/graph.ts";
-import { BATCH, outputShape } from "../../ir/shapeRules.ts";
+import { BATCH } from "../../ir/shapeChecks.ts";
+import { outputShape } from "../../ir/shapeRules.ts";
 import type { Config, LayerCall } from "./topology.ts";
 import type { LayerWeight } from "./weights.ts";
 

@@ -1,13 +1,7 @@
 /** Models inside models: their layers take the place of the layer that they are. */
 import { GenieError } from "../../errors.ts";
-import {
-  type Config,
-  type LayerCall,
-  MAX_LAYERS,
-  MODEL_CLASSES,
-  readTopology,
-  type Topology,
-} from "./topology.ts";
+import type { Budget } from "../budget.ts";
+import { type Config, type LayerCall, MODEL_CLASSES, readTopology, type Topology } from "./topology.ts";
 
 /**
  * The topology of `{class_name, config}` without nested models. The layer "conv" of a nested model "backbone" is
@@ -15,12 +9,12 @@ import {
  *
  * @throws GenieError as `readTopology`, and `unsupported-operator` for a nested model with several outputs.
  */
-export function readFlatTopology(model: unknown): Topology {
+export function readFlatTopology(model: unknown, budget: Budget): Topology {
   const layers: LayerCall[] = [];
   // What stands for another value: a nested model for its last layer, its input for what the model reads.
   const aliases = new Map<string, string>();
   const top = readTopology(model);
-  flatten(top, { scope: "", path: [] }, layers, aliases);
+  flatten(top, { scope: "", path: [] }, layers, aliases, budget);
   const actual = (name: string): string => {
     let value = name;
     for (let steps = 0; aliases.has(value); steps++) {
@@ -43,13 +37,12 @@ function flatten(
   outer: { scope: string; path: readonly string[] },
   layers: LayerCall[],
   aliases: Map<string, string>,
+  budget: Budget,
 ): void {
   const inside = (name: string): string => outer.scope + name;
   for (const layer of topology.layers) {
     // A model that is used twice in a model that is used twice, …
-    if (layers.length + aliases.size > MAX_LAYERS) {
-      throw new GenieError("malformed-file", `the model has more than ${MAX_LAYERS} layers`);
-    }
+    budget.spend("nodes", 1, "the model");
     const whole = {
       ...layer,
       name: inside(layer.name),
@@ -77,7 +70,13 @@ function flatten(
     });
     const isInput = new Set(inner.inputs);
     const rest = inner.layers.filter(({ name }) => !isInput.has(name));
-    flatten({ ...inner, layers: rest }, { scope: `${whole.name}/`, path: whole.path }, layers, aliases);
+    flatten(
+      { ...inner, layers: rest },
+      { scope: `${whole.name}/`, path: whole.path },
+      layers,
+      aliases,
+      budget,
+    );
   }
 }
 

@@ -1,6 +1,6 @@
 /** Layers without weights of their own to learn. */
 import type { Constant } from "../../ir/graph.ts";
-import { elementsPerImage } from "../../ir/shapeRules.ts";
+import { elementsPerImage } from "../../ir/shapeChecks.ts";
 import { activated } from "./activations.ts";
 import type { LayerBuilder } from "./layerBuilder.ts";
 import type { Converter } from "./layerConverters.ts";

@@ -26,9 +26,6 @@ export interface Topology {
 /** Classes that are models: Keras 2 and 3 name functional ones differently. */
 export const MODEL_CLASSES: readonly unknown[] = ["Sequential", "Functional", "Model"];
 
-/** More layers than any network has, and more inputs than any layer: a bound for hostile files. */
-export const MAX_LAYERS = 10_000;
-
 /**
  * Reads `{class_name, config}` of a model.
  *
@@ -163,7 +160,6 @@ export function record(value: unknown, what: string): Config {
 
 function list(value: unknown, what: string): unknown[] {
   if (!Array.isArray(value)) throw malformed(`${what} is no list`);
-  if (value.length > MAX_LAYERS) throw malformed(`${what} has ${value.length} entries`);
   return value;
 }
 

@@ -1,6 +1,7 @@
 /** The weights of a Keras model, wherever they are kept. */
 import { GenieError } from "../../errors.ts";
 import type { Constant } from "../../ir/graph.ts";
+import type { Budget } from "../budget.ts";
 import type { LayerCall } from "./topology.ts";
 
 /** A layer's weights in the order in which Keras keeps them; `name` is "kernel", "gamma", … where the file tells. */
@@ -11,15 +12,11 @@ export interface LayerWeight extends Constant {
 /** The weights of a layer; empty if it has none. */
 export type WeightSource = (layer: LayerCall) => readonly LayerWeight[];
 
-/** Bound on the values of all weights together, 1 GiB. */
-export const MAX_WEIGHT_VALUES = 2 ** 28;
-
-/** Elements of a shape. @throws GenieError `malformed-file` for a shape that is none, or too large a one. */
-export function elementsOf(shape: unknown, name: string): number {
+/** Elements of a shape. @throws GenieError `malformed-file` for a shape that is none, `limit-exceeded`. */
+export function elementsOf(shape: unknown, name: string, budget: Budget): number {
   const isShape = Array.isArray(shape) && shape.every((size) => Number.isInteger(size) && size >= 0);
   const elements = isShape ? shape.reduce((product, size) => product * size, 1) : Number.NaN;
-  if (!(elements <= MAX_WEIGHT_VALUES)) {
-    throw new GenieError("malformed-file", `weight "${name}" has no shape, or too large a one`);
-  }
+  if (Number.isNaN(elements)) throw new GenieError("malformed-file", `weight "${name}" has no shape`);
+  if (elements > budget.limits.values) throw budget.exceeded("values", `weight "${name}"`);
   return elements;
 }

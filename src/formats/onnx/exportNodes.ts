@@ -4,6 +4,7 @@ import type {
   BatchNormNode,
   BinaryNode,
   Conv2dNode,
+  ConvTranspose2dNode,
   DenseNode,
   DepthwiseConv2dNode,
   Node,
@@ -13,6 +14,7 @@ import type {
   PadNode,
   PoolNode,
   ReshapeNode,
+  ResizeNode,
   SliceNode,
   TransposeNode,
 } from "../../ir/graph.ts";
@@ -25,6 +27,7 @@ type NodeWriters = { [Op in OpName]: (node: NodeOf<Op>, writer: GraphWriter) => 
 const writers: NodeWriters = {
   conv2d: writeConv2d,
   depthwiseConv2d: writeDepthwiseConv2d,
+  convTranspose2d: writeConvTranspose2d,
   dense: writeDense,
   batchNorm: writeBatchNorm,
   activation: (node, writer) => {
@@ -35,6 +38,21 @@ const writers: NodeWriters = {
   },
   add: (node, writer) => writeBinary(node, writer, "Add"),
   multiply: (node, writer) => writeBinary(node, writer, "Mul"),
+  subtract: (node, writer) => writeBinary(node, writer, "Sub"),
+  divide: (node, writer) => writeBinary(node, writer, "Div"),
+  power: (node, writer) => writeBinary(node, writer, "Pow"),
+  minimum: (node, writer) => writeBinary(node, writer, "Min"),
+  maximum: (node, writer) => writeBinary(node, writer, "Max"),
+  matMul: (node, writer) => {
+    const inputs = node.inputs.map((input) => writer.read(input, "literal"));
+    writer.emit(node, "MatMul", inputs, "literal");
+  },
+  reduce: (node, writer) => {
+    const layout = writer.layoutOf(node.inputs[0]!);
+    const axes = node.axes.map((axis) => fileAxisOf(node, axis, writer, layout));
+    const inputs = [writer.read(node.inputs[0]!, layout), writer.int64s(`${node.output}_axes`, axes)];
+    writer.emit(node, REDUCTIONS[node.kind], inputs, layout);
+  },
   averagePool: (node, writer) =>
     writePool(node, writer, "AveragePool", { count_include_pad: { int: node.countPadding ? 1 : 0 } }),
   maxPool: (node, writer) => writePool(node, writer, "MaxPool"),
@@ -48,8 +66,15 @@ const writers: NodeWriters = {
       nearest_mode: { string: "floor" },
     });
   },
+  resize: writeResize,
   pad: writePad,
   slice: writeSlice,
+  gather: (node, writer) => {
+    const layout = writer.layoutOf(node.inputs[0]!);
+    const indices = writer.int64s(`${node.output}_indices`, node.indices);
+    const axis = fileAxis(node, node.axis, writer, layout);
+    writer.emit(node, "Gather", [writer.read(node.inputs[0]!, layout), indices], layout, { axis });
+  },
   concat: (node, writer) => {
     const layout = writer.commonLayout(node.inputs);
     const inputs = node.inputs.map((input) => writer.read(input, layout));
@@ -71,6 +96,8 @@ const writers: NodeWriters = {
     writer.hold(node.output, layout, output);
   },
 };
+
+const REDUCTIONS = { mean: "ReduceMean", sum: "ReduceSum", max: "ReduceMax", min: "ReduceMin" } as const;
 
 export function writeNode(node: Node, writer: GraphWriter): void {
   // The table's key and the node's `op` are the same, which TypeScript cannot follow through the lookup.
@@ -127,12 +154,63 @@ function writePool(
   });
 }
 
-/** The kernel stays [I, O]: transB is 0. */
+/**
+ * [kH, kW, C/G, O] → [C, O/G, kH, kW], channel g·C/G + c with what group g gives. Scales go along O, which that has an
+ * axis for where there is one group; else the file turns the dequantized weights itself.
+ */
+function writeConvTranspose2d(node: ConvTranspose2dNode, writer: GraphWriter): void {
+  const { groups, outputPadding } = node;
+  const name = node.inputs[1]!;
+  const [kernelHeight, kernelWidth, channels, outputs] = dimensions(writer.shapeOf(name));
+  const kernel: [number, number] = [kernelHeight, kernelWidth];
+  const attributes = {
+    kernel_shape: { ints: kernel },
+    strides: { ints: node.strides },
+    pads: { ints: pads(node.padding) },
+    output_padding: { ints: outputPadding },
+    dilations: { ints: node.dilations },
+    group: { int: groups },
+  };
+  const x = writer.read(node.inputs[0]!, "nchw");
+  const shape = [channels * groups, outputs / groups, ...kernel];
+  // [kH, kW, C/G, G, O/G] → [G, C/G, O/G, kH, kW], which is [C, O/G, kH, kW].
+  const viewed = [...kernel, channels, groups, outputs / groups];
+  const filter =
+    groups > 1 && writer.isQuantized(name)
+      ? turnedInFile(name, [groups, outputs / groups, channels, ...kernel], shape, writer)
+      : writer.constant(name, [3, 2, 4, 0, 1], shape, 1, viewed);
+  const { operands, added } = writer.bias(node);
+  writer.emit(node, "ConvTranspose", [x, filter, ...operands], "nchw", attributes, added);
+}
+
+/** The filter as [O, C/G, kH, kW] in the file, and from there [G, O/G, C/G, …] → [G, C/G, O/G, …] → `shape`. */
+function turnedInFile(name: string, grouped: number[], shape: number[], writer: GraphWriter): string {
+  const [groups, written, read, ...kernel] = grouped as [number, number, number, number, number];
+  const stored = writer.constant(name, [3, 2, 0, 1], [groups * written, read, ...kernel], 0);
+  const step = (opType: string, inputs: string[], attributes: Record<string, Attribute> = {}) => {
+    const output = writer.file.freshValue(`${name}_grouped`);
+    writer.file.addNode(opType, `${output}/${opType}`, inputs, output, attributes);
+    return output;
+  };
+  const split = step("Reshape", [stored, writer.int64s(`${name}_groups`, grouped)]);
+  const turned = step("Transpose", [split], { perm: { ints: [0, 2, 1, 3, 4] } });
+  return step("Reshape", [turned, writer.int64s(`${name}_shape`, shape)]);
+}
+
+/** The kernel stays [I, O]: transB is 0. Only matrices have a Gemm. */
 function writeDense(node: DenseNode, writer: GraphWriter): void {
   const kernel = writer.constant(node.inputs[1]!, [0, 1], writer.shapeOf(node.inputs[1]!), 1);
   const { operands, added } = writer.bias(node);
-  const inputs = [writer.read(node.inputs[0]!, "literal"), kernel, ...operands];
-  writer.emit(node, "Gemm", inputs, "literal", {}, added);
+  const x = writer.read(node.inputs[0]!, "literal");
+  if (writer.shapeOf(node.output).length === 2) {
+    writer.emit(node, "Gemm", [x, kernel, ...operands], "literal", {}, added);
+  } else if (operands.length === 0) {
+    writer.emit(node, "MatMul", [x, kernel], "literal", {}, added);
+  } else {
+    const product = writer.file.freshValue(`${node.output}_product`);
+    writer.file.addNode("MatMul", `${node.name}/MatMul`, [x, kernel], product);
+    writer.emit(node, "Add", [product, ...operands], "literal");
+  }
 }
 
 function writeBatchNorm(node: BatchNormNode, writer: GraphWriter): void {
@@ -151,13 +229,39 @@ function writeBatchNorm(node: BatchNormNode, writer: GraphWriter): void {
 }
 
 /** NumPy aligns the last axes; the file's are others than ours as soon as one operand is NCHW. */
-function writeBinary(node: BinaryNode, writer: GraphWriter, opType: "Add" | "Mul"): void {
+function writeBinary(
+  node: BinaryNode,
+  writer: GraphWriter,
+  opType: "Add" | "Mul" | "Sub" | "Div" | "Pow" | "Min" | "Max",
+): void {
   const rank = writer.shapeOf(node.output).length;
   const layout = writer.commonLayout(node.inputs);
   const inputs = node.inputs.map((name) =>
     writer.isConstant(name) ? writer.broadcastConstant(name, layout, rank) : writer.read(name, layout),
   );
   writer.emit(node, opType, inputs, layout);
+}
+
+/** By the scales where they give the size; else by the size, whose quotients they then are. */
+function writeResize(node: ResizeNode, writer: GraphWriter): void {
+  const [, height, width] = dimensions(writer.shapeOf(node.inputs[0]!));
+  // Shapes are inferred in double precision, and computed in single.
+  const isScaled = [height, width].every((size, axis) => {
+    const exact = size * Math.fround(node.scales[axis]!);
+    return [exact, Math.fround(exact)].every((length) => Math.floor(length) === node.size[axis]);
+  });
+  const x = writer.read(node.inputs[0]!, "nchw");
+  const operands = isScaled
+    ? [x, "", writer.floats(`${node.output}_scales`, [2], Float32Array.from(node.scales))]
+    : [x, "", "", writer.int64s(`${node.output}_sizes`, node.size)];
+  // Operator set 13 dropped TensorFlow's name for what rounds to the nearest centre.
+  const isOfTensorFlow = node.coordinates === "tf_half_pixel_for_nn" && node.rounding === "floor";
+  writer.emit(node, "Resize", operands, "nchw", {
+    axes: { ints: [2, 3] },
+    mode: { string: node.mode },
+    coordinate_transformation_mode: { string: isOfTensorFlow ? "half_pixel" : node.coordinates },
+    nearest_mode: { string: isOfTensorFlow ? "round_prefer_ceil" : node.rounding },
+  });
 }
 
 function writePad(node: PadNode, writer: GraphWriter): void {
@@ -233,8 +337,12 @@ function writeTranspose(node: TransposeNode, writer: GraphWriter): void {
 }
 
 function fileAxis(node: Node, axis: number, writer: GraphWriter, layout: Layout): Attribute {
+  return { int: fileAxisOf(node, axis, writer, layout) };
+}
+
+function fileAxisOf(node: Node, axis: number, writer: GraphWriter, layout: Layout): number {
   const positive = axis < 0 ? axis + writer.shapeOf(node.output).length : axis;
-  return { int: layout === "nchw" ? NHWC[positive]! : positive };
+  return layout === "nchw" ? NHWC[positive]! : positive;
 }
 
 function inFileOrder(values: readonly number[], layout: Layout): readonly number[] {

@@ -9,6 +9,7 @@
 import type { Activation, Graph, LayerNode, Node, QuantizedTensor } from "../../ir/graph.ts";
 import type { IntegerBias } from "../../ir/integerBiases.ts";
 import { inBytes } from "../../ir/integerWeights.ts";
+import { addActivation } from "./exportActivations.ts";
 import { type Attribute, FileBuilder } from "./fileBuilder.ts";
 import { permute } from "./permute.ts";
 import { addDequantizedBias, addDequantizedWeights } from "./quantizeLinear.ts";
@@ -62,6 +63,11 @@ export class GraphWriter {
 
   isConstant(value: string): boolean {
     return this.#graph.constants.has(value);
+  }
+
+  /** Whether the file has the constant as integers, with a scale for each channel perhaps. */
+  isQuantized(constant: string): boolean {
+    return this.#weights.has(constant);
   }
 
   /** The layout that costs nothing to read; constants and four dimensions yet unread are NCHW. */
@@ -216,39 +222,7 @@ export class GraphWriter {
   }
 
   addActivation(activation: Activation, name: string, input: string, output: string): void {
-    const [opType, operands, attributes] = this.#activationOperator(activation, output);
-    this.file.addNode(opType, name, [input, ...operands], output, attributes);
-  }
-
-  #activationOperator(
-    activation: Activation,
-    output: string,
-  ): [opType: string, operands: string[], attributes: Record<string, Attribute>] {
-    switch (activation.kind) {
-      case "relu":
-        return ["Relu", [], {}];
-      case "clip": {
-        const { min, max } = activation;
-        return ["Clip", [this.#bound(`${output}_min`, min), this.#bound(`${output}_max`, max)], {}];
-      }
-      case "leakyRelu":
-        return ["LeakyRelu", [], { alpha: { float: activation.alpha } }];
-      case "sigmoid":
-        return ["Sigmoid", [], {}];
-      case "tanh":
-        return ["Tanh", [], {}];
-      case "hardSigmoid": {
-        const { alpha, beta } = activation;
-        return ["HardSigmoid", [], { alpha: { float: alpha }, beta: { float: beta } }];
-      }
-      case "hardSwish":
-        return ["HardSwish", [], {}];
-    }
-  }
-
-  /** An operand of Clip; none (an empty name) for an infinite bound. */
-  #bound(name: string, value: number): string {
-    return Number.isFinite(value) ? this.floats(name, [], Float32Array.of(value)) : "";
+    addActivation(this.file, activation, name, input, output);
   }
 
   /** A new initializer of floats. */

@@ -6,8 +6,10 @@
 import { GenieError } from "../../errors.ts";
 import type { Graph } from "../../ir/graph.ts";
 import { isLayer } from "../../ir/rewrite.ts";
+import { Budget } from "../budget.ts";
+import type { CompanionReader } from "../companion.ts";
 import { converters } from "./importer/converters/index.ts";
-import { attachExternalData, type FileReader } from "./importer/externalData.ts";
+import { attachExternalData } from "./importer/externalData.ts";
 import { ConstantFolder, folders } from "./importer/folding.ts";
 import { fuseBias } from "./importer/fuseBias.ts";
 import { GraphBuilder } from "./importer/graphBuilder.ts";
@@ -16,6 +18,7 @@ import { liveNodes, type NamedNode } from "./importer/liveNodes.ts";
 import { Operation } from "./importer/operation.ts";
 import { type ParsedModel, parseModel } from "./importer/parse.ts";
 import { Scope } from "./importer/scope.ts";
+import { sinkReshapes } from "./importer/sinkReshapes.ts";
 import { type Activation, channelsLast, onnxOrder, type Value } from "./importer/values.ts";
 import type { GraphProto, NodeProto } from "./onnx_pb.ts";
 import { collectTail, tailOf } from "./tail/collectTail.ts";
@@ -26,6 +29,8 @@ export interface ImportOptions {
    * with or without the batch.
    */
   inputShape?: readonly number[];
+  /** What reading may cost; default: a budget of its own. */
+  budget?: Budget;
 }
 
 /**
@@ -42,7 +47,7 @@ export interface ImportOptions {
  *   contradicts the file.
  */
 export function importOnnx(bytes: Uint8Array, options: ImportOptions = {}): Graph {
-  return importParsed(parseModel(bytes), options);
+  return importParsed(parseModel(bytes, options.budget), options);
 }
 
 /**
@@ -52,10 +57,10 @@ export function importOnnx(bytes: Uint8Array, options: ImportOptions = {}): Grap
  */
 export async function importOnnxWithFiles(
   bytes: Uint8Array,
-  readFile: FileReader,
+  readFile: CompanionReader,
   options: ImportOptions = {},
 ): Promise<Graph> {
-  const parsed = parseModel(bytes);
+  const parsed = parseModel(bytes, options.budget);
   await attachExternalData(parsed.graph, readFile);
   return importParsed(parsed, options);
 }
@@ -63,13 +68,14 @@ export async function importOnnxWithFiles(
 /** @param left Names of nodes that are left to the tail. */
 function importParsed(
   parsed: ParsedModel,
-  { inputShape }: ImportOptions,
+  options: ImportOptions,
   left: ReadonlySet<string> = new Set(),
 ): Graph {
+  const { inputShape, budget } = options;
   const { graph, opset } = parsed;
   const nodes = liveNodes(graph);
   const scope = new Scope(graph);
-  const builder = new GraphBuilder(graph.name || "model", valueNames(graph));
+  const builder = new GraphBuilder(graph.name || "model", valueNames(graph), new Budget(budget?.limits));
   const folder = new ConstantFolder();
 
   const { inputs, beyond: otherInputs, fixedBatch } = readInputs(graph, nodes, inputShape);
@@ -116,8 +122,7 @@ function importParsed(
     const value = scope.find(name);
     return value?.kind === "activation" && value.isBatchHidden === true;
   });
-  if (hiders.length > 0)
-    return importParsed(parsed, { ...(inputShape && { inputShape }) }, new Set([...left, ...hiders]));
+  if (hiders.length > 0) return importParsed(parsed, options, new Set([...left, ...hiders]));
   const hasTail = collected.nodes.length > 0;
   const ends = graph.output.map(({ name }) => name).filter((name) => kindOf(name) === "activation");
   const inputNames = new Set(inputs.map(({ name }) => name));
@@ -133,7 +138,10 @@ function importParsed(
     );
   }
   const isLast = imageOrder.join() === onnxOrder(4).join();
-  const network: Graph = { ...fuseBias(builder.finish(outputs)), ...(isLast && { channelsLast: true }) };
+  const network: Graph = {
+    ...fuseBias(sinkReshapes(builder.finish(outputs))),
+    ...(isLast && { channelsLast: true }),
+  };
   if (!hasTail) return network;
   if (!network.nodes.some(isLayer)) throw obstacles.refusal();
   const read = new Set(network.nodes.flatMap(({ inputs }) => inputs));

@@ -4,6 +4,7 @@ import type {
   BatchNormNode,
   BinaryNode,
   Constant,
+  ConvTranspose2dNode,
   LayerNode,
   Node,
   Padding,
@@ -29,6 +30,8 @@ function writeBare(node: Node, writer: LayersWriter): string {
     case "depthwiseConv2d":
     case "dense":
       return writeWeighted(node, writer);
+    case "convTranspose2d":
+      return writeConvTranspose(node, writer);
     case "batchNorm":
       return writeBatchNorm(node, writer);
     case "activation":
@@ -36,6 +39,16 @@ function writeBare(node: Node, writer: LayersWriter): string {
     case "add":
     case "multiply":
       return writeBinary(node, writer);
+    case "minimum":
+    case "maximum":
+      if (node.inputs.some((input) => writer.constant(input)))
+        throw unsupported(node, "has a constant operand");
+      return writer.addLayer(
+        node.op === "minimum" ? "Minimum" : "Maximum",
+        node.name,
+        node.inputs.map((input) => writer.layerOf(input, node)),
+        {},
+      );
     case "averagePool":
     case "maxPool":
       return writePool(node, writer);
@@ -70,7 +83,57 @@ function writeBare(node: Node, writer: LayersWriter): string {
   }
 }
 
-function writeWeighted(node: LayerNode, writer: LayersWriter): string {
+/** The whole output, which tfjs-layers gives where the kernel is no smaller than the stride, and then its inside. */
+function writeConvTranspose(node: ConvTranspose2dNode, writer: LayersWriter): string {
+  const [, filterName, biasName] = node.inputs;
+  const filter = writer.constant(filterName!)!;
+  const bias = biasName === undefined ? undefined : writer.constant(biasName)!;
+  const [height, width, channels, outputs] = filter.shape as [number, number, number, number];
+  if (node.groups !== 1) throw unsupported(node, `has ${node.groups} groups`);
+  if (node.dilations.some((rate) => rate !== 1)) throw unsupported(node, "is transposed and dilated");
+  const { top, bottom, left, right } = node.padding;
+  const cropping = [
+    [top, bottom - node.outputPadding[0]],
+    [left, right - node.outputPadding[1]],
+  ];
+  const isLarge = height >= node.strides[0] && width >= node.strides[1];
+  if (!isLarge || cropping.some(([, end]) => end! < 0)) {
+    throw unsupported(node, "is a transposed convolution whose kernel does not cover its output");
+  }
+  // Keras keeps what is written before what is read: [kH, kW, O, C].
+  const kernel: Constant = {
+    shape: [height, width, outputs, channels],
+    data: filter.data.map((_, i) => {
+      const [tap, o, c] = [
+        Math.floor(i / (outputs * channels)),
+        Math.floor(i / channels) % outputs,
+        i % channels,
+      ];
+      return filter.data[(tap * channels + c) * outputs + o]!;
+    }),
+  };
+  const config = {
+    filters: outputs,
+    kernel_size: [height, width],
+    strides: node.strides,
+    padding: "valid",
+    activation: "linear",
+    use_bias: bias !== undefined,
+    ...CHANNELS_LAST,
+  };
+  const isWhole = cropping.flat().every((count) => count === 0);
+  const whole = writer.addLayer(
+    "Conv2DTranspose",
+    isWhole ? node.name : `${node.name}_whole`,
+    [writer.layerOf(node.inputs[0]!, node)],
+    config,
+    { kernel, ...(bias && { bias }) },
+  );
+  if (isWhole) return whole;
+  return writer.addLayer("Cropping2D", node.name, [whole], { cropping, ...CHANNELS_LAST });
+}
+
+function writeWeighted(node: Exclude<LayerNode, ConvTranspose2dNode>, writer: LayersWriter): string {
   const [, filterName, biasName] = node.inputs;
   const filter = writer.constant(filterName!)!;
   const bias = biasName === undefined ? undefined : writer.constant(biasName)!;
@@ -174,7 +237,7 @@ function writePool(node: PoolNode, writer: LayersWriter): string {
   });
 }
 
-type Windows = Extract<Node, { strides: [number, number] }>;
+type Windows = Exclude<Extract<Node, { strides: [number, number] }>, ConvTranspose2dNode>;
 
 /** "same" where it is that, else zeros around the image and "valid". */
 function padWindows(
@@ -200,6 +263,9 @@ function writeActivation(node: Node, activation: Activation, x: string, writer: 
     case "relu":
     case "sigmoid":
     case "tanh":
+    case "mish":
+    case "softplus":
+    case "softsign":
       return writer.addLayer("Activation", name, [x], { activation: activation.kind });
     case "clip":
       if (activation.min !== 0) throw unsupported(node, `clips to [${activation.min}, ${activation.max}]`);
@@ -213,7 +279,25 @@ function writeActivation(node: Node, activation: Activation, x: string, writer: 
         throw unsupported(node, "is a hard sigmoid with another slope than Keras's 0.2");
       }
       return writer.addLayer("Activation", name, [x], { activation: "hard_sigmoid" });
-    case "hardSwish":
-      throw unsupported(node, "is a hard swish, which tfjs-layers does not have");
+    case "elu":
+      return writer.addLayer("ELU", name, [x], { alpha: activation.alpha });
+    case "thresholdedRelu":
+      return writer.addLayer("ThresholdedReLU", name, [x], { theta: activation.alpha });
+    case "selu":
+      if (!isKerasSelu(activation)) throw unsupported(node, "is a SELU of other constants than Keras's");
+      return writer.addLayer("Activation", name, [x], { activation: "selu" });
+    case "silu":
+      return writer.addLayer("Activation", name, [x], { activation: "swish" });
+    case "gelu":
+      return writer.addLayer("Activation", name, [x], {
+        activation: activation.approximate === "tanh" ? "gelu_new" : "gelu",
+      });
+    default:
+      throw unsupported(node, `applies ${activation.kind}, which tfjs-layers does not have`);
   }
+}
+
+/** γ and γ·α of Klambauer et al. (2017), which Keras has built in. */
+function isKerasSelu({ alpha, gamma }: { alpha: number; gamma: number }): boolean {
+  return Math.abs(gamma - 1.0507009873554805) < 1e-6 && Math.abs(gamma * alpha - 1.7580993408473768) < 1e-6;
 }

@@ -1,14 +1,14 @@
 /** TFJS Layers: `model.json` with the topology and a manifest of the weights, which lie in binary shards. */
 import { GenieError } from "../../errors.ts";
 import type { Graph } from "../../ir/graph.ts";
+import { Budget } from "../budget.ts";
+import { type CompanionReader, companionPath } from "../companion.ts";
+import { concatenate } from "../concatenate.ts";
 import { halfToFloat } from "../float16.ts";
 import { parseJson } from "../json.ts";
 import { type ImportLayersOptions, importLayers } from "../keras/importLayers.ts";
-import { type Config, record } from "../keras/topology.ts";
+import { record } from "../keras/topology.ts";
 import { elementsOf, type LayerWeight, type WeightSource } from "../keras/weights.ts";
-
-/** Bytes of a file that `model.json` names, relative to it. */
-export type ShardReader = (path: string) => Promise<Uint8Array>;
 
 /**
  * Reads a TFJS Layers model.
@@ -18,9 +18,10 @@ export type ShardReader = (path: string) => Promise<Uint8Array>;
  */
 export async function importTfjsLayers(
   bytes: Uint8Array,
-  readShard: ShardReader,
+  readShard: CompanionReader,
   options: ImportLayersOptions = {},
 ): Promise<Graph> {
+  const { budget = new Budget() } = options;
   const file = record(parseJson(bytes, "model.json"), "model.json");
   if (file.format === "graph-model" || !file.modelTopology) {
     throw new GenieError(
@@ -29,17 +30,22 @@ export async function importTfjsLayers(
     );
   }
   const topology = record(file.modelTopology, "modelTopology");
-  const weights = await readManifest(file.weightsManifest, readShard);
+  const weights = await readManifest(file.weightsManifest, readShard, budget);
   // Weights are called by the layer's own name, also in nested models.
   const weightsOf: WeightSource = ({ path }) => weights.get(path.at(-1)!) ?? [];
   return importLayers(topology.model_config ?? topology, weightsOf, {
     ...options,
+    budget,
     kerasVersion: topology.keras_version,
   });
 }
 
 /** Weights by layer; "block/conv/kernel" is the kernel of layer "block/conv". */
-async function readManifest(manifest: unknown, readShard: ShardReader): Promise<Map<string, LayerWeight[]>> {
+async function readManifest(
+  manifest: unknown,
+  readShard: CompanionReader,
+  budget: Budget,
+): Promise<Map<string, LayerWeight[]>> {
   const byLayer = new Map<string, LayerWeight[]>();
   const seen = new Set<string>();
   if (!Array.isArray(manifest)) throw new GenieError("malformed-file", "model.json has no weightsManifest");
@@ -48,45 +54,53 @@ async function readManifest(manifest: unknown, readShard: ShardReader): Promise<
     if (!Array.isArray(paths) || !Array.isArray(weights)) {
       throw new GenieError("malformed-file", "a group of the weightsManifest lacks its paths or weights");
     }
-    for (const path of paths) checkPath(path, seen);
-    const shards = await Promise.all(paths.map((path: string) => readShard(path)));
-    const bytes = concatenate(shards);
+    const specs = weights.map((entry) => readSpec(entry, budget));
+    const bytes = await readShards(paths, specs, seen, readShard);
     let offset = 0;
-    for (const entry of weights) {
-      const spec = record(entry, "a weight");
-      const name = String(spec.name);
-      const { data, length } = decode(bytes, offset, spec, name, paths);
-      offset += length;
-      const slash = name.lastIndexOf("/");
-      const layer = name.slice(0, Math.max(slash, 0));
+    for (const spec of specs) {
+      const data = decode(bytes, offset, spec, paths);
+      offset += spec.length;
+      const slash = spec.name.lastIndexOf("/");
+      const layer = spec.name.slice(0, Math.max(slash, 0));
       const own = byLayer.get(layer) ?? [];
-      own.push({ name: name.slice(slash + 1), shape: spec.shape as number[], data });
+      own.push({ name: spec.name.slice(slash + 1), shape: spec.shape, data });
       byLayer.set(layer, own);
-    }
-    if (offset < bytes.length) {
-      throw new GenieError(
-        "malformed-file",
-        `${paths.join(", ")}: ${bytes.length} bytes, but the weights that model.json lists for it take ${offset}; ` +
-          "it belongs to another model, or is damaged",
-      );
     }
   }
   return byLayer;
 }
 
-/** Shards lie beside `model.json`, each named once: a model must not read other files, nor one file endlessly. */
-function checkPath(path: unknown, seen: Set<string>): void {
-  const isBeside =
-    typeof path === "string" &&
-    !/^[/\\]|^[a-z][a-z0-9+.-]*:/i.test(path) &&
-    !path.split(/[/\\]/).includes("..");
-  if (!isBeside || seen.has(path)) {
-    throw new GenieError(
-      "malformed-file",
-      `model.json names the weight file ${JSON.stringify(path)}, which is named twice or not beside it`,
-    );
+/**
+ * The shards of a group one behind the other: each once, and no more of them than the weights take, so that a file under
+ * many names is not read for ever.
+ */
+async function readShards(
+  paths: readonly unknown[],
+  specs: readonly WeightSpec[],
+  seen: Set<string>,
+  readShard: CompanionReader,
+): Promise<Uint8Array> {
+  const needed = specs.reduce((sum, { length }) => sum + length, 0);
+  const shards: Uint8Array[] = [];
+  let size = 0;
+  for (const path of paths) {
+    const place = companionPath(path);
+    if (seen.has(place)) {
+      throw new GenieError("malformed-file", `model.json names the weight file "${place}" twice`);
+    }
+    seen.add(place);
+    const shard = await readShard(path as string);
+    size += shard.length;
+    if (size > needed) {
+      throw new GenieError(
+        "malformed-file",
+        `${path}: ${size} bytes, but the weights that model.json lists for it take ${needed}; ` +
+          "it belongs to another model, or is damaged",
+      );
+    }
+    shards.push(shard);
   }
-  seen.add(path);
+  return concatenate(shards);
 }
 
 const WIDTHS: Readonly<Record<string, number>> = {
@@ -98,21 +112,42 @@ const WIDTHS: Readonly<Record<string, number>> = {
   float16: 2,
 };
 
-/** Plain floats, or integers that stand for min + q · scale. */
+/** An entry of the manifest. */
+interface WeightSpec {
+  name: string;
+  shape: number[];
+  elements: number;
+  dtype: string;
+  /** Bytes of an element, and of all. */
+  width: number;
+  length: number;
+  /** Integers stand for min + q · scale. */
+  scale: number;
+  min: number;
+}
+
+function readSpec(entry: unknown, budget: Budget): WeightSpec {
+  const { name: stated, shape, dtype: plain, quantization: packed } = record(entry, "a weight");
+  const name = String(stated);
+  const elements = elementsOf(shape, name, budget);
+  budget.spend("values", elements, "the model");
+  const quantization = packed === undefined ? undefined : record(packed, "a quantization");
+  const dtype = String(quantization?.dtype ?? plain);
+  const width = Object.hasOwn(WIDTHS, dtype) ? WIDTHS[dtype] : undefined;
+  if (!width) throw new GenieError("malformed-file", `weight "${name}" is of type ${dtype}`);
+  const { scale = 1, min = 0 } = dtype === "float16" ? {} : (quantization ?? {});
+  if (typeof scale !== "number" || typeof min !== "number") {
+    throw new GenieError("malformed-file", `weight "${name}" is quantized without scale and min`);
+  }
+  return { name, shape: shape as number[], elements, dtype, width, length: elements * width, scale, min };
+}
+
 function decode(
   bytes: Uint8Array,
   offset: number,
-  spec: Config,
-  name: string,
+  { name, elements, dtype, width, length, scale, min }: WeightSpec,
   paths: readonly string[],
-): { data: Float32Array; length: number } {
-  const elements = elementsOf(spec.shape, name);
-  const quantization =
-    spec.quantization === undefined ? undefined : record(spec.quantization, "a quantization");
-  const dtype = String(quantization?.dtype ?? spec.dtype);
-  const width = Object.hasOwn(WIDTHS, dtype) ? WIDTHS[dtype] : undefined;
-  if (!width) throw new GenieError("malformed-file", `weight "${name}" is of type ${dtype}`);
-  const length = elements * width;
+): Float32Array {
   if (offset + length > bytes.length) {
     throw new GenieError(
       "malformed-file",
@@ -130,22 +165,7 @@ function decode(
     float16: (at) => halfToFloat(view.getUint16(at, true)),
   };
   const value = read[dtype]!;
-  const { scale = 1, min = 0 } = dtype === "float16" ? {} : (quantization ?? {});
-  if (typeof scale !== "number" || typeof min !== "number") {
-    throw new GenieError("malformed-file", `weight "${name}" is quantized without scale and min`);
-  }
   const data = new Float32Array(elements);
   for (let i = 0; i < elements; i++) data[i] = value(i * width) * scale + min;
-  return { data, length };
-}
-
-function concatenate(parts: readonly Uint8Array[]): Uint8Array {
-  if (parts.length === 1) return parts[0]!;
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
+  return data;
 }

@@ -35,13 +35,21 @@ describe("decodeImage", () => {
     ["a JPEG file cut in its pixels", async () => cut(await fixture("420.jpg"), 0.9), /Premature end/],
     ["a JPEG file of CMYK", () => fixture("cmyk.jpg"), /JPEG file is damaged: .*color/i],
     ["a PNG file cut short", async () => cut(await fixture("alpha.png"), 0.5), /PNG file is damaged/],
-    ["a PNG header alone", async () => (await fixture("alpha.png")).slice(0, 20), /PNG file is cut short/],
+    [
+      "a PNG header alone",
+      async () => (await fixture("alpha.png")).slice(0, 20),
+      /PNG file is damaged: it is cut short/,
+    ],
     [
       "a PNG file with a flipped byte",
       async () => flip(await fixture("alpha.png"), 300),
       /PNG file is damaged/,
     ],
-    ["a PNG file that claims a gigapixel", async () => gigapixel(await fixture("alpha.png")), /100 million/],
+    [
+      "a PNG file that claims a gigapixel",
+      async () => gigapixel(await fixture("alpha.png")),
+      /268435456 bytes as pixels/,
+    ],
   ])("refuses %s", async (_what, bytes, message) => {
     const error = await decodeImage(await bytes()).catch((e: unknown) => e);
     expect(error).toMatchObject({ name: "GenieError", message: expect.stringMatching(message) });

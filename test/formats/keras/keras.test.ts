@@ -153,7 +153,7 @@ describe("what is refused", () => {
           shards: {},
         }),
       "malformed-file",
-      /not beside/,
+      /not in its folder/,
     ],
     [
       "a graph model",
@@ -180,8 +180,8 @@ describe("what is refused", () => {
         for (let depth = 0; depth < 4; depth++) inner = around([{ ...inner, inbound_nodes: calls }]);
         return load({ json: { modelTopology: inner, weightsManifest: [] }, shards: {} });
       },
-      "malformed-file",
-      /more than 10000 layers/,
+      "limit-exceeded",
+      /more than 65536 nodes/,
     ],
     [
       "a use of a layer that there is not",

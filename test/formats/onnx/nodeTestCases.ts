@@ -58,14 +58,33 @@ const OLDEST_OPSET = 7n;
 
 /** Operators that know no axes: their tests on vectors are run as batches of one vector. */
 const WITHOUT_AXES = new Set([
+  "Abs",
+  "Celu",
   "Clip",
+  "Elu",
+  "Erf",
+  "Exp",
+  "Gelu",
   "HardSigmoid",
   "HardSwish",
   "LeakyRelu",
+  "Log",
+  "Max",
+  "Mean",
+  "Min",
+  "Mish",
+  "Neg",
+  "Reciprocal",
   "Relu",
+  "Selu",
+  "Shrink",
   "Sigmoid",
+  "Softplus",
+  "Softsign",
+  "Sqrt",
   "Sum",
   "Tanh",
+  "ThresholdedRelu",
 ]);
 
 /**

@@ -3,7 +3,7 @@ import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
 import type { LayersModel, layers } from "@tensorflow/tfjs-layers";
 import { expect } from "vitest";
-import type { ShardReader } from "../../../src/formats/tfjs/importTfjsLayers.ts";
+import type { CompanionReader } from "../../../src/formats/companion.ts";
 import type { Graph } from "../../../src/ir/graph.ts";
 import { loadModel } from "../../../src/session/load.ts";
 import { evaluate } from "../../ir/evaluate.ts";
@@ -56,7 +56,7 @@ export function bytesOf(json: unknown): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(json));
 }
 
-export function readerOf(shards: SavedModel["shards"]): ShardReader {
+export function readerOf(shards: SavedModel["shards"]): CompanionReader {
   return async (path) => {
     const shard = shards[path];
     if (!shard) throw new Error(`there is no shard ${path}`);

@@ -4,26 +4,18 @@
  * Format: https://github.com/onnx/onnx/blob/main/docs/ExternalData.md
  */
 import { GenieError } from "../../../errors.ts";
+import type { CompanionReader } from "../../companion.ts";
 import { TensorProto_DataLocation as DataLocation, type GraphProto, type TensorProto } from "../onnx_pb.ts";
 import { subgraphsOf } from "./references.ts";
-
-/** Bytes of a file that lies beside the model, by its path from there. */
-export type FileReader = (path: string) => Promise<Uint8Array>;
-
-/** More files than any exporter writes: one a tensor at most. */
-const MAX_FILES = 10_000;
 
 /**
  * Puts the bytes of every tensor that lies elsewhere into the tensor: views of the files, nothing is copied.
  *
  * @throws GenieError `malformed-file` for a place that the file does not have, and as `readFile`.
  */
-export async function attachExternalData(graph: GraphProto, readFile: FileReader): Promise<void> {
+export async function attachExternalData(graph: GraphProto, readFile: CompanionReader): Promise<void> {
   const outside = tensorsOf(graph).filter(isExternal);
   const locations = new Set(outside.map((tensor) => entry(tensor, "location") ?? ""));
-  if (locations.size > MAX_FILES) {
-    throw new GenieError("malformed-file", `the model keeps its weights in ${locations.size} files`);
-  }
   const files = new Map<string, Uint8Array>();
   for (const location of locations) files.set(location, await readFile(location));
   for (const tensor of outside) attach(tensor, files);
@@ -60,10 +52,12 @@ function tensorsOf(graph: GraphProto): TensorProto[] {
   const found: TensorProto[] = [];
   const waiting = [graph];
   for (const { initializer, node } of waiting) {
-    found.push(...initializer);
+    // Not push(...initializer): a file may have more of them than a call takes arguments.
+    for (const each of initializer) found.push(each);
     for (const each of node) {
-      for (const { t, tensors } of each.attribute) found.push(...(t ? [t] : []), ...tensors);
-      waiting.push(...subgraphsOf(each));
+      for (const { t, tensors } of each.attribute)
+        for (const tensor of t ? [t, ...tensors] : tensors) found.push(tensor);
+      for (const subgraph of subgraphsOf(each)) waiting.push(subgraph);
     }
   }
   return found;

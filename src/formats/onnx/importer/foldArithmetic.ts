@@ -26,7 +26,19 @@ export const arithmetic: Record<string, Folder> = {
   Equal: ([a, b], context) => [equal(a!, b!, context)],
   Where: ([condition, a, b], context) => [where(condition!, a!, b!, context)],
   Not: unary((x) => Number(x === 0)),
+  GreaterOrEqual: binary((a, b) => Number(a >= b), DataType.BOOL),
+  LessOrEqual: binary((a, b) => Number(a <= b), DataType.BOOL),
+  Pow: ([a, b], context) => binary((x, y) => power(x, y, context), a!.dataType)([a, b], context),
+  Clip: ([x, min, max], context) => {
+    const [least, most] = [min?.data[0] ?? -Infinity, max?.data[0] ?? Infinity];
+    const low = context.operation.float("min", least);
+    const high = context.operation.float("max", most);
+    return unary((value) => Math.min(Math.max(value, low), high))([x], context);
+  },
   Neg: unary((x) => -x),
+  Abs: unary(Math.abs),
+  Reciprocal: unary((x) => 1 / x),
+  Relu: unary((x) => Math.max(x, 0)),
   Floor: unary(Math.floor),
   Ceil: unary(Math.ceil),
   Sqrt: unary(Math.sqrt),
@@ -136,6 +148,18 @@ function where(condition: OnnxTensor, a: OnnxTensor, b: OnnxTensor, context: Fol
     if (batch.length > 0) batch[i] = chosen.batch?.[i] ?? 0;
   }
   return withBatch(out, batch);
+}
+
+/** Whole powers and roots, which come out the same in every engine. */
+function power(base: number, exponent: number, { operation }: FoldContext): number {
+  if (exponent === 0.5) return Math.sqrt(base);
+  if (exponent === -0.5) return 1 / Math.sqrt(base);
+  if (!Number.isInteger(exponent) || Math.abs(exponent) > 64) {
+    throw operation.unsupported(`it raises a constant to the power of ${exponent}`);
+  }
+  let result = 1;
+  for (let i = 0; i < Math.abs(exponent); i++) result *= base;
+  return exponent < 0 ? 1 / result : result;
 }
 
 function openBatch({ operation }: FoldContext) {

@@ -113,6 +113,17 @@ export const movement: Record<string, Folder> = {
       },
     ];
   },
+  Tile: ([x, repeats], context) => {
+    const counts = known(repeats!, context);
+    if (counts.length !== x!.shape.length || counts.some((count) => !(count >= 0))) {
+      throw context.operation.invalid(`it repeats [${x!.shape}] [${counts}] times`);
+    }
+    // [a, b] repeated [m, n] times is [1, a, 1, b] repeated to [m, a, n, b].
+    const spread = x!.shape.flatMap((size) => [1, size]);
+    const repeated = x!.shape.flatMap((size, axis) => [counts[axis]!, size]);
+    const tiled = broadcastTo({ ...x!, shape: spread }, repeated, context);
+    return [{ ...tiled, shape: x!.shape.map((size, axis) => size * counts[axis]!) }];
+  },
   Expand: ([x, shape], context) => {
     const target = known(shape!, context);
     return [broadcastTo(x!, broadcastShape(x!.shape, target, context), context)];

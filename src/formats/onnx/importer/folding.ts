@@ -7,6 +7,7 @@ import { arithmetic } from "./foldArithmetic.ts";
 import type { Folder } from "./folder.ts";
 import { movement } from "./foldMovement.ts";
 import { quantization } from "./foldQuantization.ts";
+import { reductions } from "./foldReductions.ts";
 import type { Operation } from "./operation.ts";
 import { elementCount, emptyData, type OnnxTensor } from "./tensors.ts";
 
@@ -34,11 +35,20 @@ const REQUIRED_INPUTS: Readonly<Record<string, number>> = {
   Gather: 2,
   Reshape: 2,
   Expand: 2,
+  Tile: 2,
+  Pow: 2,
+  GreaterOrEqual: 2,
+  LessOrEqual: 2,
   DequantizeLinear: 2,
   QuantizeLinear: 2,
 };
 
-export const folders: Readonly<Record<string, Folder>> = { ...arithmetic, ...movement, ...quantization };
+export const folders: Readonly<Record<string, Folder>> = {
+  ...arithmetic,
+  ...movement,
+  ...reductions,
+  ...quantization,
+};
 
 export class ConstantFolder {
   #left = MAX_ELEMENTS;
@@ -69,8 +79,8 @@ export class ConstantFolder {
         return { dataType, shape, data: emptyData(dataType, count) };
       },
     });
-    const rank = Math.max(0, ...outputs.map(({ shape }) => shape.length));
-    if (rank > MAX_RANK) throw operation.invalid(`it computes a constant of ${rank} dimensions`);
+    const tooDeep = outputs.find(({ shape }) => shape.length > MAX_RANK)?.shape.length;
+    if (tooDeep) throw operation.invalid(`it computes a constant of ${tooDeep} dimensions`);
     return outputs;
   }
 }

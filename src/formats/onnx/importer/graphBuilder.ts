@@ -1,16 +1,15 @@
 /** Our graph while it grows: nodes, constants and the layout of every value. */
 import { GenieError } from "../../../errors.ts";
 import type { Constant, Graph, Node, ValueInfo } from "../../../ir/graph.ts";
-import { BATCH, outputShape } from "../../../ir/shapeRules.ts";
+import { BATCH } from "../../../ir/shapeChecks.ts";
+import { outputShape } from "../../../ir/shapeRules.ts";
+import type { Budget } from "../../budget.ts";
 import { Names } from "./names.ts";
 import type { Operation } from "./operation.ts";
 import { type Activation, channelsLast, memoryShape, onnxOrder, onnxShape, sameSequence } from "./values.ts";
 
 /** A node without the names that the builder gives it. */
 export type NodeSpec = Node extends infer N ? (N extends Node ? Omit<N, "name" | "output"> : never) : never;
-
-/** Weights of a whole network, 1 GiB; one initializer that a million nodes read would grow beyond all bounds. */
-const MAX_ELEMENTS = 2 ** 28;
 
 /** Images have 4 dimensions, the reshapes between them some more. */
 const MAX_RANK = 8;
@@ -23,11 +22,15 @@ export class GraphBuilder {
   readonly #names: Names;
   readonly #nodeNames = new Names();
   readonly #expanded = new Map<string, Activation>();
-  #constantElements = 0;
+  readonly #budget: Budget;
   readonly #moved = new Map<string, Activation>();
 
-  /** @param reserved The value names of the file, which keep their meaning. */
-  constructor(name: string, reserved: Iterable<string>) {
+  /**
+   * @param reserved The value names of the file, which keep their meaning.
+   * @param budget Whose values the weights are: one initializer that many nodes read would grow beyond all bounds.
+   */
+  constructor(name: string, reserved: Iterable<string>, budget: Budget) {
+    this.#budget = budget;
     this.#graph = { name, inputs: [], outputs: [], nodes: [], constants: new Map() };
     this.#names = new Names(reserved);
   }
@@ -87,13 +90,7 @@ export class GraphBuilder {
 
   /** @returns The constant's name: `wanted`, with a number behind it if that already means something else. */
   addConstant(wanted: string, shape: number[], data: Float32Array): string {
-    this.#constantElements += data.length;
-    if (this.#constantElements > MAX_ELEMENTS) {
-      throw new GenieError(
-        "invalid-model",
-        `the weights of the model, "${wanted}" among them, are too large`,
-      );
-    }
+    this.#budget.spend("values", data.length, `the model, constant "${wanted}" among it,`);
     const name = this.#shapes.has(wanted) ? this.#names.fresh(wanted) : wanted;
     const constant: Constant = { shape, data };
     this.#graph.constants.set(name, constant);
@@ -171,7 +168,8 @@ export class GraphBuilder {
     const factors = memory.map((size, i) => (value.shape[value.order[i + 1]!] === size ? 1 : size));
     const count = factors.reduce((product, size) => product * size, 1);
     if (count === 1) return value;
-    if (!(count <= MAX_ELEMENTS)) throw operation.invalid(`it repeats [${value.shape}] to [${shape}]`);
+    if (!(count <= this.#budget.left("values")))
+      throw operation.invalid(`it repeats [${value.shape}] to [${shape}]`);
     const ones = this.addConstant(`${operation.name}/ones`, factors, new Float32Array(count).fill(1));
     const spec: NodeSpec = { op: "multiply", inputs: [value.name, ones] };
     const expanded = this.add(operation, spec, value.order);

@@ -1,9 +1,11 @@
 /** From the bytes of a file to ONNX's messages: everything that can be said before a graph is looked at. */
 import { fromBinary } from "@bufbuild/protobuf";
 import { GenieError } from "../../../errors.ts";
+import { isPrintable } from "../../../printable.ts";
+import { Budget } from "../../budget.ts";
 import { holdsMagic } from "../../magic.ts";
-import { isPrintable } from "../../printable.ts";
 import { type GraphProto, type ModelProto, ModelProtoSchema, type OperatorSetIdProto } from "../onnx_pb.ts";
+import { spendFields } from "./fieldCount.ts";
 
 /** ONNX's own operators are versioned together; 22 and 23 changed none of ours but the types they take. */
 const MIN_OPSET = 1;
@@ -31,9 +33,9 @@ export interface ParsedModel {
 /**
  * @throws GenieError `malformed-file`, also for names that cannot be printed; `unsupported-operator` for an operator set outside 1 to 23.
  */
-export function parseModel(bytes: Uint8Array): ParsedModel {
+export function parseModel(bytes: Uint8Array, budget = new Budget()): ParsedModel {
   if (bytes.length === 0) throw new GenieError("malformed-file", "not an ONNX file: it is empty");
-  const model = decode(bytes);
+  const model = decode(bytes, budget);
   const graph = model?.graph;
   if (!model || !graph || (graph.node.length === 0 && graph.output.length === 0)) {
     const hint = OTHER_FORMATS.find(({ magic, offset = 0 }) => holdsMagic(bytes, magic, offset))?.hint;
@@ -76,10 +78,12 @@ function checkNames(graph: GraphProto): void {
   }
 }
 
-function decode(bytes: Uint8Array): ModelProto | undefined {
+function decode(bytes: Uint8Array, budget: Budget): ModelProto | undefined {
   try {
+    spendFields(bytes, ModelProtoSchema, budget);
     return fromBinary(ModelProtoSchema, bytes, { readUnknownFields: false });
-  } catch {
+  } catch (error) {
+    if (error instanceof GenieError) throw error;
     // Whatever the parser met (a length beyond the end, text that is not UTF-8), the file is not a model.
     return undefined;
   }

@@ -5,11 +5,11 @@ import { checkInference } from "../dropout.ts";
 import type { GraphBuilder } from "../graphBuilder.ts";
 import type { Operation } from "../operation.ts";
 import { isFloat, typeName } from "../tensors.ts";
-import { onnxOrder, type QuantizedValue, type Value } from "../values.ts";
+import { type Activation as NetworkValue, onnxOrder, type QuantizedValue, type Value } from "../values.ts";
+import { FLOAT_MAX } from "./bounds.ts";
+import { Composition } from "./composition.ts";
 import type { Converter } from "./converter.ts";
-
-/** What stands for "no bound" in ONNX: the largest single. */
-const FLOAT_MAX = 3.4028234663852886e38;
+import { nameOf } from "./layers.ts";
 
 export const activations: Record<string, Converter> = {
   Relu: activation(() => ({ kind: "relu" })),
@@ -25,6 +25,75 @@ export const activations: Record<string, Converter> = {
     beta: operation.float("beta", 0.5),
   })),
   HardSwish: activation(() => ({ kind: "hardSwish" })),
+  Abs: activation(() => ({ kind: "abs" })),
+  Exp: activation(() => ({ kind: "exp" })),
+  Log: activation(() => ({ kind: "log" })),
+  Sqrt: activation(() => ({ kind: "sqrt" })),
+  Reciprocal: activation(() => ({ kind: "reciprocal" })),
+  Erf: activation(() => ({ kind: "erf" })),
+  Mish: activation(() => ({ kind: "mish" })),
+  Softplus: activation(() => ({ kind: "softplus" })),
+  Softsign: activation(() => ({ kind: "softsign" })),
+  Elu: activation((operation) => ({ kind: "elu", alpha: operation.float("alpha", 1) })),
+  Selu: activation((operation) => ({
+    kind: "selu",
+    alpha: operation.float("alpha", Math.fround(1.6732632423543772)),
+    gamma: operation.float("gamma", Math.fround(1.0507009873554805)),
+  })),
+  ThresholdedRelu: activation((operation) => ({
+    kind: "thresholdedRelu",
+    alpha: operation.float("alpha", 1),
+  })),
+  Gelu: activation((operation) => {
+    const approximate = operation.string("approximate", "none");
+    if (approximate !== "none" && approximate !== "tanh") {
+      throw operation.invalid(`its approximation is "${approximate}"`);
+    }
+    return { kind: "gelu", approximate };
+  }),
+  /** max(x, 0) + min(alpha·(exp(x/alpha) − 1), 0) = alpha · elu(x/alpha) */
+  Celu: (operation, graph) => {
+    const compose = new Composition(operation, graph);
+    const x = operation.activation(0);
+    const alpha = operation.float("alpha", 1);
+    const elu = { kind: "elu", alpha: 1 } as const;
+    if (alpha === 1) return compose.apply(elu, x);
+    const inner = compose.apply(elu, compose.number("multiply", x, 1 / alpha, "argument"), "elu");
+    return compose.number("multiply", inner, alpha);
+  },
+  /** relu(x) + slope · min(x, 0) */
+  PRelu: (operation, graph) => {
+    const compose = new Composition(operation, graph);
+    const x = operation.activation(0);
+    const below = compose.apply({ kind: "clip", min: -FLOAT_MAX, max: 0 }, x, "negative");
+    const scaled =
+      operation.inputs[1]?.kind === "constant"
+        ? compose.constant("multiply", below, operation.floatConstant(1), nameOf(operation, 1), "scaled")
+        : compose.two("multiply", below, operation.activation(1), "scaled");
+    return compose.two("add", compose.apply({ kind: "relu" }, x, "positive"), scaled);
+  },
+  /** x − bias where x > lambd, x + bias where x < −lambd, 0 between; of which biases 0 and lambd are in use. */
+  Shrink: (operation, graph) => {
+    const compose = new Composition(operation, graph);
+    const x = operation.activation(0);
+    const [bias, lambd] = [operation.float("bias", 0), operation.float("lambd", 0.5)];
+    if (bias === lambd && bias >= 0) {
+      const middle = compose.apply({ kind: "clip", min: -lambd, max: lambd }, x, "middle");
+      return compose.two("subtract", x, middle);
+    }
+    if (bias !== 0 || lambd < 0) throw operation.unsupported(`its bias ${bias} is neither 0 nor ${lambd}`);
+    const above = { kind: "thresholdedRelu", alpha: lambd } as const;
+    const mirrored = compose.apply(above, compose.number("multiply", x, -1, "mirrored"), "below");
+    return compose.two("subtract", compose.apply(above, x, "above"), mirrored);
+  },
+  /** x − max − ln Σ exp(x − max) */
+  LogSoftmax: (operation, graph) =>
+    normalized(operation, graph, (x, axis) => {
+      const compose = new Composition(operation, graph);
+      const shifted = compose.two("subtract", x, compose.reduce("max", x, [axis], "max"), "shifted");
+      const sum = compose.reduce("sum", compose.apply({ kind: "exp" }, shifted, "exp"), [axis], "sum");
+      return compose.two("subtract", shifted, compose.apply({ kind: "log" }, sum, "log"));
+    }),
   /** Bounds are attributes up to operator set 10, optional inputs after. */
   Clip: (operation, graph) => {
     const [codes] = operation.inputs;
@@ -33,33 +102,10 @@ export const activations: Record<string, Converter> = {
     const max = operation.optionalScalar(2) ?? operation.float("max", FLOAT_MAX);
     return clip(operation, graph, 0, min, max);
   },
-  Min: (operation, graph) => {
-    const [index, most] = valueAndNumber(operation);
-    return clip(operation, graph, index, -FLOAT_MAX, most);
-  },
-  Max: (operation, graph) => {
-    const [index, least] = valueAndNumber(operation);
-    return clip(operation, graph, index, least, FLOAT_MAX);
-  },
-  Softmax: (operation, graph) => {
-    const x = operation.activation(0);
-    const rank = x.shape.length;
-    const isFlattened = operation.opset < 13;
-    const axis = operation.axis(operation.int("axis", isFlattened ? 1 : -1), rank);
-    if (axis === 0) throw operation.unsupported("it normalizes over the batch");
-    const isOneAxis = x.shape.every((size, i) => i <= axis || size === 1);
-    if (!isFlattened || isOneAxis) {
-      return graph.add(operation, { op: "softmax", inputs: [x.name], axis: x.order.indexOf(axis) }, x.order);
-    }
-    // Before operator set 13, `axis` and all behind it are one axis.
-    const behind = x.shape.slice(axis).reduce((product, size) => product * size, 1);
-    const flat = graph.reorder(
-      graph.reshape(operation, x, [...x.shape.slice(0, axis), behind], "flatten"),
-      onnxOrder(axis + 1),
-    );
-    const y = graph.add(operation, { op: "softmax", inputs: [flat.name], axis }, flat.order);
-    return graph.reshape(operation, y, x.shape, "unflatten");
-  },
+  Softmax: (operation, graph) =>
+    normalized(operation, graph, (x, axis) =>
+      graph.add(operation, { op: "softmax", inputs: [x.name], axis: x.order.indexOf(axis) }, x.order),
+    ),
   Identity: (operation) => operation.inputs[0]!,
   Dropout: (operation) => {
     checkInference(operation);
@@ -78,6 +124,30 @@ function activation(read: (operation: Operation) => Activation): Converter {
     const x = operation.activation(0);
     return graph.add(operation, { op: "activation", inputs: [x.name], activation: read(operation) }, x.order);
   };
+}
+
+/**
+ * What `normalize` makes of a value along one of ONNX's axes. Before operator set 13, `axis` and all behind it are one
+ * axis.
+ */
+function normalized(
+  operation: Operation,
+  graph: GraphBuilder,
+  normalize: (x: NetworkValue, axis: number) => NetworkValue,
+): Value {
+  const x = operation.activation(0);
+  const rank = x.shape.length;
+  const isFlattened = operation.opset < 13;
+  const axis = operation.axis(operation.int("axis", isFlattened ? 1 : -1), rank);
+  if (axis === 0) throw operation.unsupported("it normalizes over the batch");
+  const isOneAxis = x.shape.every((size, i) => i <= axis || size === 1);
+  if (!isFlattened || isOneAxis) return normalize(x, axis);
+  const behind = x.shape.slice(axis).reduce((product, size) => product * size, 1);
+  const flat = graph.reorder(
+    graph.reshape(operation, x, [...x.shape.slice(0, axis), behind], "flatten"),
+    onnxOrder(axis + 1),
+  );
+  return graph.reshape(operation, normalize(flat, axis), x.shape, "unflatten");
 }
 
 function clip(operation: Operation, graph: GraphBuilder, index: number, min: number, max: number): Value {
@@ -101,12 +171,4 @@ function clipCodes(operation: Operation, value: QuantizedValue): QuantizedValue 
     );
   }
   return { ...value, params: { ...value.params, bits, signed } };
-}
-
-/** For two inputs: which one the network computes, and the number that the other one is. */
-function valueAndNumber(operation: Operation): [index: number, number: number] {
-  const index = operation.inputs.findIndex((value) => value?.kind !== "constant");
-  const number = operation.inputs.length === 2 ? operation.optionalScalar(1 - index) : undefined;
-  if (number === undefined) throw operation.unsupported("only one value and one number are supported");
-  return [index, number];
 }

@@ -1,19 +1,17 @@
-/** Operators with weights: convolutions, dense layers, batch normalization. */
+/** Operators with weights: convolutions and batch normalization. */
 import { permute } from "../../permute.ts";
 import type { GraphBuilder } from "../graphBuilder.ts";
 import type { Operation } from "../operation.ts";
-import type { Value } from "../values.ts";
+import type { Activation, Value } from "../values.ts";
 import type { Converter } from "./converter.ts";
-import { checkImage, readWindows } from "./windows.ts";
+import { asImage, readTransposedWindows, readWindows } from "./windows.ts";
 
 export const layers: Record<string, Converter> = {
   /** W [O, C/groups, kH, kW] becomes [kH, kW, C/groups, O], or [kH, kW, C, M] where every channel is a group. */
   Conv: (operation, graph) => {
-    const given = operation.activation(0);
-    checkImage(operation, given);
-    const weights = operation.floatConstant(1);
-    if (weights.shape.length !== 4) throw operation.invalid(`its weights have shape [${weights.shape}]`);
-    const [outputs, groupChannels, rows, columns] = weights.shape as [number, number, number, number];
+    const { image: given, restore } = asImage(operation, graph, operation.activation(0));
+    const weights = asImageWeights(operation, operation.floatConstant(1), given);
+    const [outputs, groupChannels, rows, columns] = weights.shape;
     const { ceilPadding, ...windows } = readWindows(operation, given.shape, [rows, columns]);
     const groups = operation.int("group", 1);
     const channels = given.shape[1]!;
@@ -31,57 +29,35 @@ export const layers: Record<string, Converter> = {
       const shape = [rows, columns, channels, outputs / channels];
       const filter = graph.addConstant(nameOf(operation, 1), shape, moved);
       const inputs = [x.name, filter, ...bias];
-      return graph.add(operation, { op: "depthwiseConv2d", inputs, ...windows }, x.order);
+      return restore(graph.add(operation, { op: "depthwiseConv2d", inputs, ...windows }, x.order));
     }
     const filter = graph.addConstant(nameOf(operation, 1), [rows, columns, groupChannels, outputs], moved);
-    return graph.add(
-      operation,
-      { op: "conv2d", inputs: [x.name, filter, ...bias], ...windows, groups },
-      x.order,
+    const inputs = [x.name, filter, ...bias];
+    return restore(graph.add(operation, { op: "conv2d", inputs, ...windows, groups }, x.order));
+  },
+
+  /** W [C, O/groups, kH, kW] becomes [kH, kW, C/groups, O]. */
+  ConvTranspose: (operation, graph) => {
+    const { image: given, restore } = asImage(operation, graph, operation.activation(0));
+    const weights = asImageWeights(operation, operation.floatConstant(1), given);
+    const [channels, groupOutputs, rows, columns] = weights.shape;
+    const groups = operation.int("group", 1);
+    if (!(groups >= 1) || channels !== given.shape[1] || channels % groups !== 0) {
+      throw operation.invalid(
+        `weights [${weights.shape}] in ${groups} group(s) do not fit an input of shape [${given.shape}]`,
+      );
+    }
+    const windows = readTransposedWindows(operation, given.shape, [rows, columns]);
+    const x = graph.channelsLast(given);
+    const outputs = groupOutputs * groups;
+    const grouped = [groups, channels / groups, groupOutputs, rows, columns];
+    const filter = graph.addConstant(
+      nameOf(operation, 1),
+      [rows, columns, channels / groups, outputs],
+      permute(weights.data, grouped, [3, 4, 1, 0, 2]),
     );
-  },
-
-  /** y = alpha · A · B + beta · C, with A [N, I] (a network's batch is never transposed) and B constant. */
-  Gemm: (operation, graph) => {
-    const x = operation.activation(0);
-    const weights = operation.floatConstant(1);
-    if (operation.int("transA", 0) !== 0) throw operation.unsupported("it transposes the batch (transA)");
-    if (x.shape.length !== 2 || weights.shape.length !== 2) {
-      throw operation.invalid(`it multiplies [${x.shape}] with [${weights.shape}]`);
-    }
-    const isTransposed = operation.int("transB", 0) !== 0;
-    const [alpha, beta] = [operation.float("alpha", 1), operation.float("beta", 1)];
-    const kernel = isTransposed ? permute(weights.data, weights.shape, [1, 0]) : weights.data;
-    const shape = isTransposed ? weights.shape.toReversed() : weights.shape;
-    const inputs = [
-      x.name,
-      graph.addConstant(nameOf(operation, 1), shape, alpha === 1 ? kernel : kernel.map((w) => alpha * w)),
-    ];
-    if (operation.inputs[2]) {
-      const bias = operation.floatConstant(2);
-      const outputs = shape[1]!;
-      const isRow = bias.shape.slice(0, -1).every((size) => size === 1);
-      if (!isRow || (bias.data.length !== outputs && bias.data.length !== 1)) {
-        throw operation.unsupported(`a bias of shape [${bias.shape}] for ${outputs} outputs`);
-      }
-      const single = bias.data.length === 1;
-      const values = Float32Array.from({ length: outputs }, (_, o) => beta * bias.data[single ? 0 : o]!);
-      inputs.push(graph.addConstant(nameOf(operation, 2), [outputs], values));
-    }
-    return graph.add(operation, { op: "dense", inputs }, x.order);
-  },
-
-  MatMul: (operation, graph) => {
-    if (operation.inputs[1]?.kind !== "constant") {
-      throw operation.unsupported("it multiplies two values of the network, as attention does");
-    }
-    const x = operation.activation(0);
-    const { shape, data } = operation.floatConstant(1);
-    if (x.shape.length !== 2 || shape.length !== 2) {
-      throw operation.unsupported(`it multiplies [${x.shape}] with [${shape}]; only [N, I] with [I, O]`);
-    }
-    const kernel = graph.addConstant(nameOf(operation, 1), shape, data);
-    return graph.add(operation, { op: "dense", inputs: [x.name, kernel] }, x.order);
+    const inputs = [x.name, filter, ...optionalVector(operation, graph, 2, outputs)];
+    return restore(graph.add(operation, { op: "convTranspose2d", inputs, ...windows, groups }, x.order));
   },
 
   /** y = scale · (x − mean) / √(variance + epsilon) + B, per channel. */
@@ -106,6 +82,18 @@ function isTraining(batchNorm: Operation): boolean {
   if (batchNorm.opset >= 14) return batchNorm.int("training_mode", 0) !== 0;
   if (batchNorm.opset >= 7) return batchNorm.outputs.length > 1;
   return batchNorm.int("is_test", 0) === 0;
+}
+
+/** A filter [O, C, kH, kW] or [O, C, k], which is one of height 1. */
+function asImageWeights(
+  operation: Operation,
+  { shape, data }: { shape: number[]; data: Float32Array },
+  x: Activation,
+): { shape: [number, number, number, number]; data: Float32Array } {
+  const [outer, inner, ...kernel] = shape as [number, number, ...number[]];
+  const isLine = kernel.length === 1 && x.shape[2] === 1;
+  if (!isLine && kernel.length !== 2) throw operation.invalid(`its weights have shape [${shape}]`);
+  return { shape: [outer, inner, isLine ? 1 : kernel[0]!, kernel.at(-1)!], data };
 }
 
 /** The name of a constant input. */

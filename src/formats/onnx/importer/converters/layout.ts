@@ -1,5 +1,5 @@
 /** Operators that move, cut and join elements. ONNX's axes are turned into axes in memory here. */
-import { elementsPerImage } from "../../../../ir/shapeRules.ts";
+import { elementsPerImage } from "../../../../ir/shapeChecks.ts";
 import type { GraphBuilder, NodeSpec } from "../graphBuilder.ts";
 import type { Operation } from "../operation.ts";
 import { targetShapeOfBatch } from "../reshapeTarget.ts";

@@ -1,117 +1,143 @@
-/** Upsample and Resize, where they repeat whole pixels. */
+/** Upsample and Resize. */
+import type { ResizeNode } from "../../../../ir/graph.ts";
+import { mixturesOf, type Resizing } from "../../../../ir/resizing.ts";
 import type { GraphBuilder } from "../graphBuilder.ts";
 import type { Operation } from "../operation.ts";
-import type { Activation, Value } from "../values.ts";
+import type { Value } from "../values.ts";
 import type { Converter } from "./converter.ts";
-import { checkImage } from "./windows.ts";
+import { asImage } from "./windows.ts";
 
 /** Longest side that we look at pixel by pixel. */
 const MAX_SIDE = 2 ** 14;
 
+const COORDINATES: ReadonlySet<string> = new Set<ResizeNode["coordinates"]>([
+  "half_pixel",
+  "half_pixel_symmetric",
+  "pytorch_half_pixel",
+  "align_corners",
+  "asymmetric",
+  "tf_half_pixel_for_nn",
+]);
+
+const ROUNDINGS: ReadonlySet<string> = new Set<ResizeNode["rounding"]>([
+  "round_prefer_floor",
+  "round_prefer_ceil",
+  "floor",
+  "ceil",
+]);
+
 export const resize: Record<string, Converter> = {
   Upsample: (operation, graph) => {
     const scales = operation.floats("scales") ?? operation.optionalIntegers(1);
-    return upsample(operation, graph, scales, "asymmetric", "floor");
+    return resized(operation, graph, { scales }, "asymmetric", "floor");
   },
   Resize: (operation, graph) => {
-    const x = operation.activation(0);
     if (operation.opset < 11) {
-      return upsample(operation, graph, operation.optionalIntegers(1), "asymmetric", "floor");
+      return resized(operation, graph, { scales: operation.optionalIntegers(1) }, "asymmetric", "floor");
     }
-    const sizes = operation.inputs[3] ? operation.constant(3) : undefined;
-    const axes = operation.ints("axes")?.map((axis) => operation.axis(axis, x.shape.length));
-    const stated = sizes
-      ? Array.from(sizes.data, (size, i) => {
-          const axis = axes?.[i] ?? i;
-          return axis === 0 ? 1 : size / x.shape[axis]!;
-        })
-      : operation.optionalIntegers(2);
-    const scales = axes ? x.shape.map((_, axis) => stated?.[axes.indexOf(axis)] ?? 1) : stated;
-    return upsample(
+    if (operation.int("antialias", 0) !== 0) throw operation.unsupported("it smooths what it makes smaller");
+    const sizes = operation.inputs[3] ? Array.from(operation.constant(3).data) : undefined;
+    return resized(
       operation,
       graph,
-      scales,
+      sizes && sizes.length > 0 ? { sizes } : { scales: operation.optionalIntegers(2) },
       operation.string("coordinate_transformation_mode", "half_pixel"),
       operation.string("nearest_mode", "round_prefer_floor"),
     );
   },
 };
 
-/** @param scales By ONNX's axes. */
-function upsample(
+/** What is stated of the output, for all of ONNX's axes or those that `axes` names. */
+type Stated = { sizes: number[] } | { scales: number[] | undefined };
+
+function resized(
   operation: Operation,
   graph: GraphBuilder,
-  scales: number[] | undefined,
+  stated: Stated,
   coordinates: string,
   rounding: string,
 ): Value {
-  const given = operation.activation(0);
-  checkImage(operation, given);
+  const { image: x, restore } = asImage(operation, graph, operation.activation(0));
   const mode = operation.string("mode", "nearest");
-  if (mode !== "nearest") throw operation.unsupported(`mode "${mode}"; only nearest is supported`);
-  if (scales?.length !== 4) throw operation.invalid(`its scales are [${scales}]`);
-  const [batch, channels, ...factors] = scales as [number, number, number, number];
-  const isWhole = factors.every((factor) => Number.isSafeInteger(factor) && factor >= 1);
-  if (batch !== 1 || channels !== 1 || !isWhole) {
-    throw operation.unsupported(
-      `scales [${scales}]; only whole factors of the height and width are supported`,
-    );
+  if (mode !== "nearest" && mode !== "linear" && mode !== "bilinear") {
+    throw operation.unsupported(`mode "${mode}"; only nearest and linear are supported`);
   }
-  const repeats = factors.every((factor, i) =>
-    repeatsPixels(given.shape[2 + i]!, factor, coordinates, rounding),
+  if (!COORDINATES.has(coordinates)) throw operation.unsupported(`coordinates "${coordinates}"`);
+  if (!ROUNDINGS.has(rounding)) throw operation.invalid(`its nearest_mode is "${rounding}"`);
+  const [height, width] = x.shape.slice(2) as [number, number];
+  const resizing: Resizing = {
+    mode: mode === "nearest" ? mode : "linear",
+    coordinates: coordinates as Resizing["coordinates"],
+    rounding: rounding as Resizing["rounding"],
+    ...sidesOf(operation, stated, [height, width]),
+  };
+  const { size } = resizing;
+  if (size.some((side) => !(side >= 1 && side <= MAX_SIDE))) {
+    throw operation.invalid(`it resizes [${x.shape}] to ${size.join(" by ")} pixels`);
+  }
+  const factors: [number, number] = [size[0] / height, size[1] / width];
+  const repeats = ([0, 1] as const).every((side) => repeatsPixels(x.shape[2 + side]!, side, resizing));
+  const image = graph.channelsLast(x);
+  return restore(
+    graph.add(
+      operation,
+      repeats
+        ? { op: "upsampleNearest", inputs: [image.name], factors }
+        : { op: "resize", inputs: [image.name], ...resizing },
+      image.order,
+    ),
   );
-  if (!repeats) {
-    throw operation.unsupported(`with "${coordinates}" and "${rounding}" it does not repeat whole pixels`);
-  }
-  const x: Activation = graph.channelsLast(given);
-  return graph.add(
-    operation,
-    { op: "upsampleNearest", inputs: [x.name], factors: [factors[0]!, factors[1]!] },
-    x.order,
-  );
 }
 
-/** Whether output pixel i is input pixel ⌊i / factor⌋ for every i. */
-function repeatsPixels(size: number, factor: number, coordinates: string, rounding: string): boolean {
-  const length = size * factor;
-  if (length > MAX_SIDE) return false;
-  for (let i = 0; i < length; i++) {
-    const position = sourcePosition(i, factor, length, coordinates);
-    const nearest = Math.min(Math.max(round(position, rounding), 0), size - 1);
-    if (nearest !== Math.floor(i / factor)) return false;
+/** Size and scale of both sides of an image, or of a line, which has a height of 1. */
+function sidesOf(
+  operation: Operation,
+  stated: Stated,
+  sides: [number, number],
+): Pick<Resizing, "size" | "scales"> {
+  const rank = operation.activation(0).shape.length;
+  const lead = 4 - rank;
+  const list = "sizes" in stated ? stated.sizes : stated.scales;
+  const axes = operation.ints("axes")?.map((axis) => operation.axis(axis, rank)) ?? list?.map((_, i) => i);
+  if (!list || list.length !== axes?.length) throw operation.invalid(`its scales or sizes are [${list}]`);
+  const given = new Map(axes.map((axis, i) => [axis + (axis < 2 ? 0 : lead), list[i]!]));
+  const channels = operation.activation(0).shape[1];
+  const isKept = (axis: number, size: number | undefined) => {
+    const value = given.get(axis);
+    return value === undefined || value === ("sizes" in stated ? size : 1);
+  };
+  if ((!isKept(0, 1) && !("sizes" in stated)) || !isKept(1, channels)) {
+    throw operation.unsupported(`it resizes the batch or channels, to [${list}]`);
   }
-  return true;
+  if (!("sizes" in stated)) {
+    const scales = [2, 3].map((axis) => given.get(axis) ?? 1) as [number, number];
+    // ONNX computes this in single precision.
+    const exact = sides.map((side, i) => Math.fround(side * scales[i]!));
+    const size = exact.map(Math.floor) as [number, number];
+    const isAligned = operation.string("coordinate_transformation_mode", "half_pixel") === "align_corners";
+    if (isAligned && exact.some((length, i) => length !== size[i])) {
+      // The standard's own tests align a corner that no pixel has; runtimes align the last pixel.
+      throw operation.unsupported(`it aligns the corners of ${exact.join(" by ")} pixels`);
+    }
+    return { size, scales };
+  }
+  const wanted = sides.map((side, i) => given.get(2 + i) ?? side) as [number, number];
+  const policy = operation.string("keep_aspect_ratio_policy", "stretch");
+  if (policy === "stretch") {
+    return { size: wanted, scales: [wanted[0] / sides[0], wanted[1] / sides[1]] };
+  }
+  const ratios = sides.flatMap((side, i) => (given.has(2 + i) ? [wanted[i]! / side] : []));
+  const scale = policy === "not_larger" ? Math.min(...ratios) : Math.max(...ratios);
+  const size = sides.map((side, i) => (given.has(2 + i) ? Math.round(side * scale) : side));
+  return {
+    size: size as [number, number],
+    scales: sides.map((_, i) => (given.has(2 + i) ? scale : 1)) as [number, number],
+  };
 }
 
-function sourcePosition(i: number, factor: number, length: number, coordinates: string): number {
-  switch (coordinates) {
-    case "asymmetric":
-      return i / factor;
-    case "half_pixel":
-    case "half_pixel_symmetric":
-      return (i + 0.5) / factor - 0.5;
-    case "pytorch_half_pixel":
-      return length > 1 ? (i + 0.5) / factor - 0.5 : 0;
-    case "tf_half_pixel_for_nn":
-      return (i + 0.5) / factor;
-    case "align_corners":
-      return length > 1 ? (i * (length / factor - 1)) / (length - 1) : 0;
-    default:
-      return Number.NaN;
-  }
-}
-
-function round(position: number, rounding: string): number {
-  switch (rounding) {
-    case "floor":
-      return Math.floor(position);
-    case "ceil":
-      return Math.ceil(position);
-    case "round_prefer_floor":
-      return Math.ceil(position - 0.5);
-    case "round_prefer_ceil":
-      return Math.floor(position + 0.5);
-    default:
-      return Number.NaN;
-  }
+/** Whether output pixel i of a side is input pixel ⌊i / factor⌋ for every i, with a whole factor. */
+function repeatsPixels(length: number, side: 0 | 1, resizing: Resizing): boolean {
+  const factor = resizing.size[side] / length;
+  if (resizing.mode !== "nearest" || !Number.isSafeInteger(factor)) return false;
+  return mixturesOf(length, side, resizing).every(({ first }, i) => first === Math.floor(i / factor));
 }
