@@ -3,13 +3,17 @@
  * What is in no list goes with the entry that reads it.
  */
 const CHUNKS = [
-  ["files", /\/src\/formats\/[^/]+\.ts|\/src\/session\/load|\/src\/fileError/],
+  ["files", /\/src\/formats\/[^/]+\.ts|\/src\/formats\/graph\/permute|\/src\/session\/load|\/src\/fileError/],
   [
     "onnx",
     /\/src\/formats\/onnx\/(?!importer|import\.ts|tail\/(collect|upgrade))|\/@bufbuild\/protobuf\/|\/src\/version/,
   ],
   ["import-onnx", /\/src\/formats\/onnx\//],
   ["export-tfjs", /\/src\/formats\/(tfjs\/(export|layersWriter)|keras\/(windows|activations))/],
+  ["foreign", /\/src\/formats\/foreign\//],
+  ["import-graph", /\/src\/formats\/graph\//],
+  ["import-tflite", /\/src\/formats\/tflite\/|\/node_modules\/flatbuffers\//],
+  ["import-tensorflow", /\/src\/formats\/(tensorflow\/|tfjs\/(graphDef|importGraphModel))/],
   ["import-layers", /\/src\/formats\/(keras|tfjs)\//],
   ["hdf5", /\/node_modules\/jsfive\//],
   ["deflate", /\/node_modules\/fflate\//],

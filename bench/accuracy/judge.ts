@@ -1,6 +1,7 @@
 /** onnxruntime's verdict on an exported file. */
+
+import { permute } from "../../src/formats/graph/permute.ts";
 import { NCHW } from "../../src/formats/onnx/graphWriter.ts";
-import { permute } from "../../src/formats/onnx/permute.ts";
 import { slice } from "../../src/images.ts";
 import { runOnnx } from "../../test/support/onnxruntime.ts";
 import type { Labelled } from "./models.ts";

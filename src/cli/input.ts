@@ -1,8 +1,9 @@
 /** Reading what commands are given, with errors that name the file. */
-import { stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { GenieError } from "../errors.ts";
 import { DEFAULT_LIMITS } from "../formats/budget.ts";
+import { nameFolder } from "../formats/foreign/name.ts";
 import { normalizeImages, type PixelOptions } from "../formats/images/normalize.ts";
 import { type NpyArray, npyNumbers, readNpy } from "../formats/npy.ts";
 import { readBeside, readRegularFile } from "../formats/regularFile.ts";
@@ -34,12 +35,16 @@ export async function readModel(
   const isInFolder = await isFolder(path);
   const file = isInFolder ? join(path, "model.json") : path;
   if (isInFolder && !(await stat(file).catch(() => undefined))) {
-    throw new GenieError("malformed-file", `${path} is a folder without a model.json; name the model's file`);
+    const name = nameFolder(path, await readdir(path));
+    throw new GenieError(
+      "malformed-file",
+      name ? `${path}: ${name}` : `${path} is a folder without a model.json; name the model's file`,
+    );
   }
   const { bytes: maxBytes } = { ...DEFAULT_LIMITS, ...limits };
   const bytes = await readRegularFile(file, maxBytes);
   const readShard = (shard: string, left = maxBytes) => readBeside(file, shard, left);
-  return named(file, () => loadModel(bytes, { inputShape, readShard, onNote, limits }));
+  return named(file, () => loadModel(bytes, { inputShape, readShard, onNote, limits, fileName: file }));
 }
 
 export async function isFolder(path: string): Promise<boolean> {

@@ -17,6 +17,8 @@ export interface LoadOptions {
   inputShape?: number[] | undefined;
   /** Called with what a person should know of the file. */
   onNote?: ((note: string) => void) | undefined;
+  /** Tells what a file is whose bytes do not; default: that of `source`, where it is a URL. */
+  fileName?: string | undefined;
   /**
    * Bytes of a file that a TFJS `model.json` or ONNX external data names by its path from the model's folder, never out
    * of it; default: beside the model, where `source` is a URL.
@@ -27,20 +29,22 @@ export interface LoadOptions {
 }
 
 /**
- * Reads a model with its BatchNorms kept: ONNX (opset 1 to 23), Keras HDF5 (`.h5`), a Keras 3 archive (`.keras`) or
- * TFJS Layers (`model.json` and its shards).
+ * Reads a model with its BatchNorms kept: ONNX (opset 1 to 23), Keras HDF5 (`.h5`), a Keras 3 archive (`.keras`), TFJS
+ * Layers or graph model (`model.json` and its shards), or TensorFlow Lite (`.tflite`).
  *
  * @param source The file's bytes or its URL (http:, https:, data:, blob:; file: in Node and Deno).
  * @throws GenieError `malformed-file`, `unsupported-operator`, `dynamic-shape`, `invalid-model`, `limit-exceeded`.
  */
 export async function loadModel(source: Uint8Array | URL, options: LoadOptions = {}): Promise<Graph> {
-  const { limits } = options;
+  const { limits, onNote } = options;
   const files = new Budget(limits);
   const bytes = source instanceof URL ? await readUrl(source, files) : source;
   const readShard = companions(options.readShard ?? readerBeside(source, files), files);
+  const fileName = options.fileName ?? (source instanceof URL ? source.pathname : undefined);
   const graph = await readWithSize(
     // Attempts with several sizes read the files once, and each builds a graph of its own.
-    (inputShape) => importModel(bytes, { inputShape, readShard, budget: new Budget(limits) }),
+    (inputShape) =>
+      importNamed(bytes, { inputShape, readShard, onNote, budget: new Budget(limits) }, fileName),
     options.inputShape,
     options.onNote,
   );
@@ -48,12 +52,35 @@ export async function loadModel(source: Uint8Array | URL, options: LoadOptions =
   return fuseActivations(graph);
 }
 
+/** What importers are given. */
+interface ImportSettings {
+  inputShape: number[] | undefined;
+  readShard: CompanionReader;
+  onNote: LoadOptions["onNote"];
+  budget: Budget;
+}
+
+/** Where no reader makes anything of the file, it is named as what it is. */
+async function importNamed(
+  bytes: Uint8Array,
+  settings: ImportSettings,
+  fileName: string | undefined,
+): Promise<Graph> {
+  try {
+    return await importModel(bytes, settings);
+  } catch (error) {
+    if (!(error instanceof GenieError) || error.code !== "malformed-file") throw error;
+    const { nameFile } = await import("../formats/foreign/name.ts");
+    const name = nameFile(bytes, fileName);
+    throw name === undefined ? error : new GenieError("malformed-file", name, { cause: error });
+  }
+}
+
 /** Readers load when a file of their format is met. */
 async function importModel(
   bytes: Uint8Array,
-  options: { inputShape: number[] | undefined; readShard: CompanionReader; budget: Budget },
+  { inputShape, readShard, onNote, budget }: ImportSettings,
 ): Promise<Graph> {
-  const { inputShape, readShard, budget } = options;
   if (holdsMagic(bytes, HDF5)) {
     const { importHdf5 } = await import("../formats/keras/hdf5.ts");
     return importHdf5(bytes, { inputShape, budget });
@@ -64,8 +91,12 @@ async function importModel(
   }
   // A protobuf message cannot begin with a brace: it would be a field of an unknown wire type.
   if (firstVisible(bytes) === "{") {
-    const { importTfjsLayers } = await import("../formats/tfjs/importTfjsLayers.ts");
-    return importTfjsLayers(bytes, readShard, { inputShape, budget });
+    const { importTfjs } = await import("../formats/tfjs/importTfjs.ts");
+    return importTfjs(bytes, readShard, { inputShape, budget });
+  }
+  if (holdsMagic(bytes, TFLITE, 4)) {
+    const { importTflite } = await import("../formats/tflite/import.ts");
+    return importTflite(bytes, { inputShape, onNote });
   }
   const { importOnnxWithFiles } = await import("../formats/onnx/import.ts");
   return importOnnxWithFiles(bytes, readShard, inputShape ? { inputShape, budget } : { budget });
@@ -73,6 +104,8 @@ async function importModel(
 
 const HDF5 = "\x89HDF\r\n\x1a\n";
 const ZIP = "PK\x03\x04";
+/** Behind the offset of the root table. */
+const TFLITE = "TFL3";
 
 function firstVisible(bytes: Uint8Array): string {
   return new TextDecoder().decode(bytes.subarray(0, 64)).trimStart().slice(0, 1);

@@ -48,7 +48,7 @@ export function addEvaluate(program: Command): void {
     .command("evaluate")
     .summary("measure top-1 and top-5 accuracy of a float or quantized model")
     .description("Measures top-1 and top-5 accuracy of a float or quantized model.")
-    .argument("<model>", "ONNX, .h5 or .keras file, or TFJS Layers model.json or its folder")
+    .argument("<model>", "ONNX, .h5, .keras or .tflite file, or TFJS model.json or its folder")
     .requiredOption("--images <path>", "images [N, H, W, C] as .npy, or a folder of JPEG and PNG files")
     .option("--labels <path>", "class indices from 0: .npy [N], or for a folder a CSV file")
     .option("--limit <n>", "the first n images only", count);

@@ -92,7 +92,7 @@ export function addQuantize(program: Command): void {
     .description("Quantizes a float model block by block (GENIE), with no data or with a few real images.")
     .argument(
       "<model>",
-      "float ONNX, .h5 or .keras file, TFJS Layers model.json or its folder; with its BatchNorms",
+      "float ONNX, .h5, .keras or .tflite file, TFJS model.json or its folder; with its BatchNorms",
     )
     .option("-o, --output <path>", "quantized model (default: <model>.w4a4.onnx, by its bits)")
     .addOption(

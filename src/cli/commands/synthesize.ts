@@ -67,7 +67,7 @@ export function addSynthesize(program: Command): void {
     .description("Synthesizes images whose statistics match what the model's BatchNorms have seen (GENIE-D).")
     .argument(
       "<model>",
-      "float ONNX, .h5 or .keras file, TFJS Layers model.json or its folder; with its BatchNorms",
+      "float ONNX, .h5, .keras or .tflite file, TFJS model.json or its folder; with its BatchNorms",
     )
     .option(
       "-o, --output <file.npy>",

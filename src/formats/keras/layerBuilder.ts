@@ -3,11 +3,9 @@ import { GenieError } from "../../errors.ts";
 import type { Activation, Constant, Graph, Node } from "../../ir/graph.ts";
 import { BATCH } from "../../ir/shapeChecks.ts";
 import { outputShape } from "../../ir/shapeRules.ts";
+import type { NodeSpec } from "../graph/nodeSpec.ts";
 import type { Config, LayerCall } from "./topology.ts";
 import type { LayerWeight } from "./weights.ts";
-
-/** A node without the names that the builder gives it. */
-export type NodeSpec = Node extends infer N ? (N extends Node ? Omit<N, "name" | "output"> : never) : never;
 
 /** What the layers of one model have in common. */
 export interface Target {

@@ -9,9 +9,9 @@
 import type { Activation, Graph, LayerNode, Node, QuantizedTensor } from "../../ir/graph.ts";
 import type { IntegerBias } from "../../ir/integerBiases.ts";
 import { inBytes } from "../../ir/integerWeights.ts";
+import { permute } from "../graph/permute.ts";
 import { addActivation } from "./exportActivations.ts";
 import { type Attribute, FileBuilder } from "./fileBuilder.ts";
-import { permute } from "./permute.ts";
 import { addDequantizedBias, addDequantizedWeights } from "./quantizeLinear.ts";
 import type { WeightStorage } from "./storage.ts";
 

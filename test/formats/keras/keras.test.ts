@@ -156,10 +156,10 @@ describe("what is refused", () => {
       /not in its folder/,
     ],
     [
-      "a graph model",
+      "a graph model without nodes",
       () => load({ json: { format: "graph-model", modelTopology: {} }, shards: {} }),
-      "unsupported-operator",
-      /graph model/,
+      "malformed-file",
+      /no list of nodes/,
     ],
     [
       "models that are used often in models that are used often",

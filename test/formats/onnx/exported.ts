@@ -1,8 +1,8 @@
 /** What a written file says and computes, in our own layout: for holding exports against plain evaluation. */
 import { fromBinary } from "@bufbuild/protobuf";
 import { expect } from "vitest";
+import { permute } from "../../../src/formats/graph/permute.ts";
 import { type GraphProto, ModelProtoSchema, type TensorProto } from "../../../src/formats/onnx/onnx_pb.ts";
-import { permute } from "../../../src/formats/onnx/permute.ts";
 import type { Graph } from "../../../src/ir/graph.ts";
 import { inferShapes } from "../../../src/ir/shapes.ts";
 import { evaluate } from "../../ir/evaluate.ts";

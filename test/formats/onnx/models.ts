@@ -4,6 +4,7 @@ import { tensor } from "@tensorflow/tfjs-core";
 import { expect } from "vitest";
 import { disposeAll, uploadConstants } from "../../../src/engine/feeds.ts";
 import { run } from "../../../src/engine/run.ts";
+import { permute } from "../../../src/formats/graph/permute.ts";
 import {
   type AttributeProto,
   AttributeProtoSchema,
@@ -16,7 +17,6 @@ import {
   TensorProtoSchema,
   ValueInfoProtoSchema,
 } from "../../../src/formats/onnx/onnx_pb.ts";
-import { permute } from "../../../src/formats/onnx/permute.ts";
 import type { Graph } from "../../../src/ir/graph.ts";
 import { loadModel } from "../../../src/session/load.ts";
 import { runOnnx } from "../../support/onnxruntime.ts";

@@ -4,12 +4,10 @@ import type { Constant, Graph, Node, ValueInfo } from "../../../ir/graph.ts";
 import { BATCH } from "../../../ir/shapeChecks.ts";
 import { outputShape } from "../../../ir/shapeRules.ts";
 import type { Budget } from "../../budget.ts";
-import { Names } from "./names.ts";
+import { Names } from "../../graph/names.ts";
+import type { NodeSpec } from "../../graph/nodeSpec.ts";
 import type { Operation } from "./operation.ts";
 import { type Activation, channelsLast, memoryShape, onnxOrder, onnxShape, sameSequence } from "./values.ts";
-
-/** A node without the names that the builder gives it. */
-export type NodeSpec = Node extends infer N ? (N extends Node ? Omit<N, "name" | "output"> : never) : never;
 
 /** Images have 4 dimensions, the reshapes between them some more. */
 const MAX_RANK = 8;

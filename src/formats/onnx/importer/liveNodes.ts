@@ -1,7 +1,7 @@
 /** The nodes of an ONNX graph that matter, each behind those that it reads, each under a name of its own. */
 import { GenieError } from "../../../errors.ts";
+import { Names } from "../../graph/names.ts";
 import type { GraphProto, NodeProto } from "../onnx_pb.ts";
-import { Names } from "./names.ts";
 import { referencesOf } from "./references.ts";
 
 export interface NamedNode {

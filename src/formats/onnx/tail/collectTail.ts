@@ -2,8 +2,8 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { GenieError } from "../../../errors.ts";
 import type { Tail } from "../../../ir/tail.ts";
+import { Names } from "../../graph/names.ts";
 import type { NamedNode } from "../importer/liveNodes.ts";
-import { Names } from "../importer/names.ts";
 import type { ParsedModel } from "../importer/parse.ts";
 import { referencesOf } from "../importer/references.ts";
 import type { Value } from "../importer/values.ts";

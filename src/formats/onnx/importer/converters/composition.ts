@@ -1,7 +1,7 @@
 /** Small steps that operators are composed of. */
 import type { Activation as ActivationFunction, BinaryNode, ReduceNode } from "../../../../ir/graph.ts";
 import { elementsPerImage } from "../../../../ir/shapeChecks.ts";
-import { permute } from "../../permute.ts";
+import { permute } from "../../../graph/permute.ts";
 import type { GraphBuilder } from "../graphBuilder.ts";
 import type { Operation } from "../operation.ts";
 import { type Activation, memoryShape } from "../values.ts";

@@ -1,5 +1,5 @@
 /** Operators with weights: convolutions and batch normalization. */
-import { permute } from "../../permute.ts";
+import { permute } from "../../../graph/permute.ts";
 import type { GraphBuilder } from "../graphBuilder.ts";
 import type { Operation } from "../operation.ts";
 import type { Activation, Value } from "../values.ts";

@@ -1,6 +1,7 @@
 /** Operators that move, cut and join elements. ONNX's axes are turned into axes in memory here. */
 import { elementsPerImage } from "../../../../ir/shapeChecks.ts";
-import type { GraphBuilder, NodeSpec } from "../graphBuilder.ts";
+import type { NodeSpec } from "../../../graph/nodeSpec.ts";
+import type { GraphBuilder } from "../graphBuilder.ts";
 import type { Operation } from "../operation.ts";
 import { targetShapeOfBatch } from "../reshapeTarget.ts";
 import { type SliceRange, sliceRanges } from "../sliceRanges.ts";

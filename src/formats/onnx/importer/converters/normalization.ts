@@ -1,5 +1,6 @@
 /** Normalizations by what the values themselves are, from means and differences. */
-import type { GraphBuilder, NodeSpec } from "../graphBuilder.ts";
+import type { NodeSpec } from "../../../graph/nodeSpec.ts";
+import type { GraphBuilder } from "../graphBuilder.ts";
 import type { Operation } from "../operation.ts";
 import { elementCount } from "../tensors.ts";
 import { type Activation, onnxOrder, type Value } from "../values.ts";

@@ -1,5 +1,5 @@
 /** Pooling. */
-import type { NodeSpec } from "../graphBuilder.ts";
+import type { NodeSpec } from "../../../graph/nodeSpec.ts";
 import type { Converter } from "./converter.ts";
 import { asImage, readKernel, readWindows } from "./windows.ts";
 

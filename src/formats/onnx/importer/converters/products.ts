@@ -1,5 +1,5 @@
 /** Products of matrices: dense layers, and what attention multiplies. */
-import { permute } from "../../permute.ts";
+import { permute } from "../../../graph/permute.ts";
 import type { GraphBuilder } from "../graphBuilder.ts";
 import type { Operation } from "../operation.ts";
 import { elementCount } from "../tensors.ts";

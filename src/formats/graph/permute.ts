@@ -1,5 +1,5 @@
 /** Row-major data with its axes reordered: axis k of the result is axis `permutation[k]` of the source. */
-export function permute<T extends Float32Array | Int16Array>(
+export function permute<T extends Float32Array | Float64Array | Int16Array>(
   data: T,
   shape: readonly number[],
   permutation: readonly number[],

@@ -1,6 +1,6 @@
 /** Additions behind layers that are the layers' biases: exporters write MatMul and Add apart. */
-import type { Constant, Graph, Node } from "../../../ir/graph.ts";
-import { consumersOf, freshName, isLayer, removeDead, valueNames } from "../../../ir/rewrite.ts";
+import type { Constant, Graph, Node } from "../../ir/graph.ts";
+import { consumersOf, freshName, isLayer, removeDead, valueNames } from "../../ir/rewrite.ts";
 
 /**
  * Every `add` of one constant a channel that alone reads a layer without bias becomes that layer's bias; the
