@@ -16,7 +16,7 @@ export { type ExportOptions, exportOnnx } from "./formats/onnx/export.ts";
 export { exportLayers, type LayersModel } from "./formats/tfjs/export.ts";
 export type { Images } from "./images.ts";
 export type { BitSetting } from "./ir/bits.ts";
-export type { Graph, QuantizedGraph, QuantizedTensor, QuantParams } from "./ir/graph.ts";
+export type { Graph, InputRange, QuantizedGraph, QuantizedTensor, QuantParams } from "./ir/graph.ts";
 export type { Arithmetic, Binary } from "./kernels/binary.ts";
 export type { OpTime, ProfileListener, StageProfile } from "./profile.ts";
 export type { LongWork, Progress } from "./progress.ts";
@@ -35,5 +35,4 @@ export {
   type StatisticsDistance,
   statisticsDistance,
 } from "./synthesis/distance.ts";
-export type { InputRange } from "./synthesis/inputRange.ts";
 export type { SynthesisMode, SynthesisOptions } from "./synthesis/options.ts";

@@ -6,7 +6,8 @@
  *     [--document FILE.md] [--tables-only]
  *
  * Methods: float, nearest (zero-shot images, step sizes searched, nothing learned), zero-shot, few-shot; adaround
- * (zero-shot, step sizes frozen) and published (zero-shot, without what docs/extensions.md adds); and the
+ * (zero-shot, step sizes frozen) and published (zero-shot, without what docs/extensions.md adds); folded (zero-shot,
+ * its BatchNorms folded beforehand: images from the prior, their range from what the network answers); and the
  * ablations of synthesis generator, pixels, no-swing, generator-no-swing, pixels-no-swing. Rows that FILE holds
  * already are not computed again, so a stopped run goes on. Synthetic images are kept in build/bench/. The tables go
  * into the document's places for them. Rows of a --limit want a FILE of their own.
@@ -16,6 +17,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { readNpy, writeNpy } from "../../src/formats/npy.ts";
 import type { Graph, Images, QuantizedGraph, SynthesisOptions } from "../../src/index.ts";
+import { foldBatchNorm } from "../../src/ir/foldBatchNorm.ts";
 import { top1 } from "./judge.ts";
 import { MODELS } from "./models.ts";
 import { addRow, type Row, readRows } from "./rows.ts";
@@ -71,6 +73,7 @@ for (const name of flags["tables-only"] ? [] : flags.model) {
   const judge = (result: Graph | QuantizedGraph): Promise<number> =>
     top1(exportOnnx(result), graph.inputs[0]!.name, judged);
   for (const method of flags.method) {
+    const float = method === "folded" ? foldBatchNorm(graph) : graph;
     if (method === "float") {
       await row({ model: name, bits: "float", method, seed: 0, budget: "" }, () => judge(graph));
       continue;
@@ -82,11 +85,13 @@ for (const name of flags["tables-only"] ? [] : flags.model) {
         const budget =
           method === "few-shot"
             ? `real, ${steps}`
-            : `${synthesis.images} × ${synthesis.iterations}, ${steps}`;
+            : method === "folded"
+              ? `${synthesis.images}, ${steps}`
+              : `${synthesis.images} × ${synthesis.iterations}, ${steps}`;
         await row({ model: name, bits, method, seed, budget }, async () => {
           const options = { ...synthesis, ...SYNTHESIS[method], seed };
           const images =
-            method === "few-shot" ? await model.calibration() : await synthetic(name, method, graph, options);
+            method === "few-shot" ? await model.calibration() : await synthetic(name, method, float, options);
           const learnStepSize = method !== "adaround";
           const isExtended = method !== "nearest" && method !== "published";
           const settings = {
@@ -99,7 +104,7 @@ for (const name of flags["tables-only"] ? [] : flags.model) {
             equalize: isExtended,
             feedback: isExtended,
           };
-          return judge((await session.reconstruct(graph, images, settings)).model);
+          return judge((await session.reconstruct(float, images, settings)).model);
         });
       }
     }
@@ -134,7 +139,7 @@ async function synthetic(
   graph: Graph,
   options: SynthesisOptions & { images: number; iterations: number; seed: number },
 ): Promise<Images> {
-  const kind = SYNTHESIS[method] ? method : "genie";
+  const kind = SYNTHESIS[method] || method === "folded" ? method : "genie";
   const file = `build/bench/${name}-${kind}-${options.images}x${options.iterations}-${options.seed}.npy`;
   if (existsSync(file)) {
     const { shape, data } = readNpy(new Uint8Array(await readFile(file)));

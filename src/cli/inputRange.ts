@@ -1,8 +1,8 @@
 /** --input-range: what the model's input has for mean and standard deviation. */
 import { type Command, InvalidArgumentError } from "commander";
-import type { Graph } from "../ir/graph.ts";
+import type { Graph, InputRange } from "../ir/graph.ts";
 import { inputLayout } from "../synthesis/inputLayout.ts";
-import { type InputRange, requireRange } from "../synthesis/inputRange.ts";
+import { requireRange } from "../synthesis/inputRange.ts";
 import { numbers } from "./options.ts";
 
 export interface InputRangeFlags {
@@ -19,7 +19,7 @@ export function addInputRangeFlag(command: Command): Command {
 
 /** For a command's help. */
 export const INPUT_RANGE_HELP = `Synthetic images have the range that the model expects its input in: mean and standard deviation
-are found in its BatchNorms. Where that goes wrong (see the contact sheet of \`synthesize\`), say it:
+are found in its BatchNorms, or tried on it. Where that goes wrong (see the contact sheet of \`synthesize\`), say it:
 --input-range 127.5/64 for pixels of 0…255, 123.7,116.3,103.5/58.4,57.1,57.4 by channel, or by column
 and channel; --input-range normalized is mean 0, standard deviation 1, as the published method has it.`;
 

@@ -135,9 +135,13 @@ export function addSynthesisFlags(command: Command, preset: PresetName = "balanc
     .option("--synthesis-iterations <n>", "iterations a batch of images (default: by preset)", count)
     .option("--batch-size <n>", "images distilled together (default: by preset)", integer(2, 4096))
     .addOption(
-      new Option("--mode <mode>", "what is learned: latents and generator, generator alone, or pixels")
-        .choices(["genie", "generator", "pixels"])
-        .default("genie"),
+      new Option(
+        "--mode <mode>",
+        "what is learned: latents and generator, generator alone, or pixels; prior draws pictures at once; " +
+          "auto is genie where the model has statistics, else prior",
+      )
+        .choices(["auto", "genie", "generator", "pixels", "prior"])
+        .default("auto"),
     )
     .option("--no-swing", "plain strided convolutions instead of swing convolutions")
     .option("--seed <n>", "same seed, same result", integer(0, 2 ** 32 - 1), 0);

@@ -49,6 +49,20 @@ export function requireBatchNorms(graph: Graph): BatchNormStatistics[] {
   return found;
 }
 
+/** Those of the BatchNorms with statistics that no other one with statistics stands in front of. */
+export function firstStatistics(graph: Graph): BatchNormStatistics[] {
+  const all = batchNormStatistics(graph);
+  const names = new Set(all.map(({ name }) => name));
+  const behind = new Set<string>();
+  const first = new Set<string>();
+  for (const node of graph.nodes) {
+    const isBehind = node.inputs.some((input) => behind.has(input));
+    if (names.has(node.name) && !isBehind) first.add(node.name);
+    if (isBehind || names.has(node.name)) behind.add(node.output);
+  }
+  return all.filter(({ name }) => first.has(name));
+}
+
 /** The network up to its last BatchNorm, without outputs: what comes behind does not touch the statistics. */
 export function upToLastBatchNorm(graph: Graph): Graph {
   const last = graph.nodes.findLastIndex((node) => node.op === "batchNorm");
@@ -85,7 +99,7 @@ function explanation(graph: Graph): string {
   lines.push(
     "Export the model again with BatchNorm kept, in PyTorch after model.eval() with",
     "torch.onnx.export(model, input, path, training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False),",
-    "or calibrate on a few real images instead (--data on the command line).",
+    "or take procedural images (--mode prior) or a few real ones (--data) instead.",
   );
   return lines.join(" ");
 }

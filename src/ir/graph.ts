@@ -23,6 +23,17 @@ export interface Graph {
 export interface ValueInfo {
   name: string;
   shape: number[];
+  /** Of an input: what its file says of the values that it takes. Absent where it says nothing. */
+  range?: InputRange;
+}
+
+/**
+ * Mean and standard deviation of an input: one value for each of C channels, or, where the columns of an image mean
+ * different things (coefficients of a spectrum, features of a vector), one for each of W·C columns and channels.
+ */
+export interface InputRange {
+  mean: number[];
+  std: number[];
 }
 
 /** Row-major float data. */

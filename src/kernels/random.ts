@@ -85,8 +85,8 @@ export function randomPermutation(n: number, seed: number, stream: number): Int3
   return order;
 }
 
-/** The words of a key one after the other. */
-function wordsOf(seed: number, stream: number): () => number {
+/** The 32-bit words of a key one after the other. */
+export function wordsOf(seed: number, stream: number): () => number {
   requireKey(seed, stream);
   let words = new Uint32Array(0);
   let group = 0;

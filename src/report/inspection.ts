@@ -6,8 +6,12 @@ import { formatBytes, formatCount, formatTable } from "./format.ts";
 /** Characters of a name in a line of totals. */
 const MAX_NAME = 200;
 
-/** Tables of layers and blocks, and totals. Bits stand where the summary has them. */
-export function formatInspection(summary: GraphSummary): string {
+/**
+ * Tables of layers and blocks, and totals. Bits stand where the summary has them.
+ *
+ * @param source Where calibration images will come from, where that is not the published method.
+ */
+export function formatInspection(summary: GraphSummary, source?: string): string {
   const shape = (dimensions: readonly number[]) =>
     `[${dimensions.map((dimension) => (dimension === -1 ? "N" : dimension)).join(", ")}]`;
   const values = (list: GraphSummary["inputs"]) =>
@@ -45,8 +49,6 @@ export function formatInspection(summary: GraphSummary): string {
       `stays float    ${layers.length} layers, behind what is not understood: ${reasons.join("; ")}`,
     );
   }
-  if (summary.batchNorms === 0) {
-    totals.push("", "No BatchNorm carries statistics: nothing can be synthesized; quantize with --data.");
-  }
+  if (source) totals.push("", source);
   return [nodes, blocks, totals.join("\n")].join("\n\n");
 }

@@ -11,12 +11,13 @@ import { openSession, type Resumable, type Session, type SessionOptions } from "
 
 /**
  * Zero-shot quantization (GENIE; Jeon et al., CVPR 2023): synthesizes calibration images from the model's
- * BatchNorm statistics, then reconstructs the quantized model block by block.
+ * BatchNorm statistics, or draws them from a prior where it has none, then reconstructs the quantized model block by
+ * block.
  *
- * @param graph A float model with its BatchNorm nodes.
+ * @param graph A float model, best with its BatchNorm nodes.
  * @param options Those of `openSession` say where the work is done: by default in as many workers as there are
  *   cores.
- * @throws GenieError `no-batch-norm` (without `data`), `invalid-option`, `invalid-data`, `aborted`,
+ * @throws GenieError `no-batch-norm` (where the mode needs them), `invalid-option`, `invalid-data`, `aborted`,
  *   `unsupported-runtime`.
  */
 export function quantize(
@@ -27,9 +28,10 @@ export function quantize(
 }
 
 /**
- * GENIE-D alone: images whose statistics at every BatchNorm input match the model's running statistics.
+ * GENIE-D alone: images whose statistics at every BatchNorm input match the model's running statistics; drawn from a
+ * prior where there are none.
  *
- * @param graph A float model with BatchNorm.
+ * @param graph A float model.
  * @returns [images, H, W, C], normalized as the model expects its input. If `signal` fires, what `onBatch` has
  *   been given is what is done.
  * @throws GenieError `no-batch-norm`, `invalid-option`, `invalid-model`, `aborted`, `unsupported-runtime`.

@@ -1,4 +1,4 @@
-/** One batch of images, distilled from the BatchNorm statistics (GENIE-D; Jeon et al., CVPR 2023, section 3). */
+/** One batch of images: distilled from BatchNorm statistics (GENIE-D; Jeon et al., CVPR 2023, section 3) or drawn. */
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { adam } from "../engine/optimize.ts";
 import { GenieError } from "../errors.ts";
@@ -6,8 +6,10 @@ import type { Graph } from "../ir/graph.ts";
 import { view } from "../kernels/heap.ts";
 import { reshape } from "../kernels/layout.ts";
 import { subSeed } from "../kernels/random.ts";
+import { atRange } from "./candidates.ts";
 import { inputLayout } from "./inputLayout.ts";
 import type { BatchSettings } from "./options.ts";
+import { drawPrior } from "./prior/prior.ts";
 import { createRescaling } from "./rescaling.ts";
 import { createSource } from "./source.ts";
 import { createTeacher } from "./teacher.ts";
@@ -28,6 +30,11 @@ export async function distillBatch(
   const seed = subSeed(settings.seed, batch);
   const layout = inputLayout(graph);
   const range = settings.inputRange;
+  if (settings.mode === "prior") {
+    const drawn = atRange(drawPrior(layout, settings.batchSize, seed), range);
+    await afterIteration(settings.iterations - 1, 0);
+    return drawn;
+  }
   const teacher = createTeacher(graph, layout, range, settings.swing);
   const rescaling = createRescaling(range);
   const source = createSource(settings, layout, range.mean.length, seed);

@@ -5,13 +5,12 @@ import { run } from "../engine/run.ts";
 import { GenieError } from "../errors.ts";
 import type { Images } from "../images.ts";
 import { requireBatchNorms, upToLastBatchNorm } from "../ir/batchNorms.ts";
-import type { Graph } from "../ir/graph.ts";
+import type { Graph, InputRange } from "../ir/graph.ts";
 import { initializeKernels, view } from "../kernels/heap.ts";
 import { randomNormal } from "../kernels/random.ts";
 import { createBreather, type LongWork } from "../progress.ts";
-import { estimateInputRange } from "./estimateRange.ts";
+import { estimateInputRanges } from "./estimateRange.ts";
 import { inputLayout } from "./inputLayout.ts";
-import type { InputRange } from "./inputRange.ts";
 import { teacherOps } from "./teacher.ts";
 
 /** Distance of one BatchNorm's input from its running mean μ and standard deviation σ. */
@@ -86,10 +85,10 @@ export async function noiseImages(graph: Graph, count: number, seed = 0): Promis
   return { shape: [count, ...shape], data };
 }
 
-/** The range of the network's input as its BatchNorms tell it: see `estimateInputRange`. */
+/** The range of the network's first input as the network tells it: see `estimateInputRanges`. */
 export async function findInputRange(graph: Graph): Promise<InputRange> {
   await initializeKernels();
-  return estimateInputRange(graph);
+  return estimateInputRanges(graph).ranges[0]!;
 }
 
 /** Mean and variance over batches from the means and standard deviations of each. */

@@ -1,22 +1,25 @@
 /** GENIE-D: images from the BatchNorm statistics of a float model (Jeon et al., CVPR 2023, section 3). */
 import type { Images } from "../images.ts";
-import { requireBatchNorms } from "../ir/batchNorms.ts";
-import type { Graph } from "../ir/graph.ts";
+import type { Graph, InputRange } from "../ir/graph.ts";
 import { elementsPerImage } from "../ir/shapeChecks.ts";
 import { initializeKernels } from "../kernels/heap.ts";
+import { subSeed } from "../kernels/random.ts";
 import { createBreather } from "../progress.ts";
 import { distillBatch } from "./batch.ts";
-import { estimateInputRange } from "./estimateRange.ts";
+import { atRange } from "./candidates.ts";
+import { estimateInputRanges, type FoundRanges, knownRange } from "./estimateRange.ts";
+import { chooseSource } from "./imageSource.ts";
 import { inputLayout } from "./inputLayout.ts";
-import { type InputRange, requireRange } from "./inputRange.ts";
+import { requireRange } from "./inputRange.ts";
 import { type BatchSettings, plainSettings, resolveSynthesis, type SynthesisOptions } from "./options.ts";
+import { drawPrior } from "./prior/prior.ts";
 
 /** Who distills batches: the calling thread, or a pool of workers. */
 export interface Distiller {
   /** Batches under way at once. */
   concurrency: number;
-  /** The range of the network's input, found in the network (see `estimateInputRange`): once a run. */
-  findInputRange(graph: Graph): Promise<InputRange>;
+  /** The ranges of the network's inputs, found in the network (see `estimateInputRanges`): once a run. */
+  findInputRanges(graph: Graph): Promise<FoundRanges>;
   /** Pixels [B·H·W·C] of one batch; `onIteration` gets the 0-based number and the loss of each iteration. */
   distill(
     graph: Graph,
@@ -38,10 +41,10 @@ export function distillHere(signal: AbortSignal | undefined): Distiller {
   const breathe = createBreather(signal);
   return {
     concurrency: 1,
-    async findInputRange(graph) {
+    async findInputRanges(graph) {
       await initializeKernels();
       await breathe();
-      return estimateInputRange(graph);
+      return estimateInputRanges(graph);
     },
     async distill(graph, settings, batch, onIteration) {
       await initializeKernels();
@@ -55,10 +58,11 @@ export function distillHere(signal: AbortSignal | undefined): Distiller {
 }
 
 /**
- * Synthesizes images whose statistics at every BatchNorm input match the model's running statistics. The result does
- * not depend on who distills, nor on how many at once.
+ * Synthesizes images whose statistics at every BatchNorm input match the model's running statistics, or draws them from
+ * a prior (see `chooseSource`; `onNote` hears of it). The result does not depend on who distills, nor on how many at
+ * once.
  *
- * @param graph A float model with BatchNorm and one input: images [−1, H, W, C] or [−1, H, W], or features [−1, F].
+ * @param graph A float model; its inputs are images [−1, H, W, C] or [−1, H, W], or features [−1, F].
  * @param store Batches that are in it are taken from it, the others go into it.
  * @returns [images, …] in the range that the model expects its input in. If `signal` fires, what `onBatch` has
  *   been given is what is done.
@@ -71,23 +75,32 @@ export async function synthesize(
   store?: BatchStore,
 ): Promise<Images> {
   const resolved = resolveSynthesis(options);
-  const { onBatch, onProgress } = resolved;
-  const settings = plainSettings(resolved);
-  const { images, batchSize, iterations, inputRange } = settings;
+  const { onBatch, onProgress, onNote } = resolved;
+  const source = chooseSource(graph, resolved.mode);
+  if (source.note) onNote?.(source.note);
+  // What is drawn is not learned.
+  const iterations = source.mode === "prior" ? 1 : resolved.iterations;
+  const settings = { ...plainSettings(resolved), mode: source.mode, iterations };
+  const { images, batchSize, inputRange } = settings;
   const layout = inputLayout(graph);
   const { shape: imageShape } = layout;
   if (inputRange !== "auto") requireRange(inputRange, layout);
-  requireBatchNorms(graph);
   const stride = elementsPerImage(imageShape);
   const out: Images = { shape: [images, ...imageShape], data: new Float32Array(images * stride) };
   // The last batch is as large as the others: statistics of a handful of images say little. Its rest is dropped.
   const batches = Math.ceil(images / batchSize);
   // A batch may begin anew where a worker died.
   const iterationsDone = new Float64Array(batches);
-  let range: Promise<InputRange> | undefined;
-  const findRange = (): Promise<InputRange> => {
-    range ??= inputRange === "auto" ? distiller.findInputRange(graph) : Promise.resolve(inputRange);
-    return range;
+  let found: Promise<InputRange[]> | undefined;
+  const findRanges = (): Promise<InputRange[]> => {
+    found ??=
+      inputRange === "auto"
+        ? distiller.findInputRanges(graph).then(({ ranges, note }) => {
+            if (note) onNote?.(note);
+            return ranges;
+          })
+        : Promise.resolve([inputRange, ...graph.inputs.slice(1).map((_, k) => knownRange(graph, k + 1))]);
+    return found;
   };
   const distillOne = async (batch: number): Promise<Float32Array> => {
     const kept = await store?.batch(batch);
@@ -96,7 +109,7 @@ export async function synthesize(
       return kept;
     }
     // Not before a batch is wanted that no checkpoint has.
-    const ofBatch = { ...settings, inputRange: await findRange() };
+    const ofBatch = { ...settings, inputRange: (await findRanges())[0]! };
     const pixels = await distiller.distill(graph, ofBatch, batch, (iteration, loss) => {
       iterationsDone[batch] = iteration + 1;
       onProgress?.({
@@ -120,8 +133,28 @@ export async function synthesize(
     out.data.set(kept, first * stride);
     onBatch?.({ shape: [count, ...imageShape], data: kept.slice() }, batch);
   });
-  return out;
+  if (graph.inputs.length === 1) return out;
+  await initializeKernels();
+  return { ...out, others: drawOthers(graph, images, settings.seed, await findRanges()) };
 }
+
+/** What the inputs behind the first get beside its images, by their names. */
+function drawOthers(
+  graph: Graph,
+  count: number,
+  seed: number,
+  ranges: readonly InputRange[],
+): Record<string, Images> {
+  const drawn = graph.inputs.slice(1).map(({ name }, k) => {
+    const layout = inputLayout(graph, k + 1);
+    const data = atRange(drawPrior(layout, count, subSeed((seed ^ OTHERS) >>> 0, k)), ranges[k + 1]!);
+    return [name, { shape: [count, ...layout.shape], data }];
+  });
+  return Object.fromEntries(drawn);
+}
+
+/** Apart from the seeds of batches. */
+const OTHERS = 0x5bd1e995;
 
 /** Runs `task` for 0 … count − 1, `lanes` at once, each lane taking the next that is left. */
 async function inLanes(count: number, lanes: number, task: (index: number) => Promise<void>): Promise<void> {

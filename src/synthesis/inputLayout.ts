@@ -14,14 +14,14 @@ export interface InputLayout {
   channels: number;
 }
 
-/** @throws GenieError `invalid-model` unless the graph has one input of rank 2 to 4. */
-export function inputLayout(graph: Graph): InputLayout {
-  const [input, ...others] = graph.inputs;
+/** Of the network's input `index`. @throws GenieError `invalid-model` unless it has rank 2 to 4. */
+export function inputLayout(graph: Graph, index = 0): InputLayout {
+  const input = graph.inputs[index];
   const shape = input?.shape.slice(1) ?? [];
-  if (others.length > 0 || shape.length < 1 || shape.length > 3) {
+  if (shape.length < 1 || shape.length > 3) {
     throw new GenieError(
       "invalid-model",
-      "images are synthesized for one input of shape [N, F], [N, H, W] or [N, H, W, C]; " +
+      "images are synthesized for inputs of shape [N, F], [N, H, W] or [N, H, W, C]; " +
         `"${graph.name}" has ${graph.inputs.map(({ name, shape }) => `${name} [${shape}]`).join(", ")}`,
     );
   }

@@ -1,16 +1,7 @@
 /** The range of a network's input: what its pixels, columns or features have for mean and standard deviation. */
 import { GenieError } from "../errors.ts";
+import type { InputRange } from "../ir/graph.ts";
 import type { InputLayout } from "./inputLayout.ts";
-
-/**
- * Mean and standard deviation of the input: one value for each of C channels, or, where the columns of an image mean
- * different things (coefficients of a spectrum, features of a vector), one for each of W·C columns and channels.
- * Plain numbers, which can be sent to a worker.
- */
-export interface InputRange {
-  mean: number[];
-  std: number[];
-}
 
 /** Inputs normalized per channel, as the published method assumes. */
 export function normalizedRange(channels: number): InputRange {

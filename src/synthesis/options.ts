@@ -1,12 +1,20 @@
 /** Options of synthesis, their defaults (the published values) and their limits. */
 import { GenieError } from "../errors.ts";
 import type { Images } from "../images.ts";
+import type { InputRange } from "../ir/graph.ts";
 import { type Resolved, requireInteger, requireNumber } from "../options.ts";
 import type { LongWork } from "../progress.ts";
-import type { InputRange } from "./inputRange.ts";
 
 /** What is learned: latents and generator (GENIE), the generator alone (as GDFQ), or the pixels (as ZeroQ). */
-export type SynthesisMode = "genie" | "generator" | "pixels";
+export type LearnedMode = "genie" | "generator" | "pixels";
+
+/** How a batch is made: learned from statistics, or drawn from what is known of such inputs in general. */
+export type SettledMode = LearnedMode | "prior";
+
+/** "auto" is "genie" where the model has the statistics for it, else "prior" (see `chooseSource`). */
+export type SynthesisMode = SettledMode | "auto";
+
+const MODES: readonly SynthesisMode[] = ["auto", "genie", "generator", "pixels", "prior"];
 
 export interface SynthesisOptions extends LongWork {
   /** Images in all. */
@@ -15,6 +23,7 @@ export interface SynthesisOptions extends LongWork {
   batchSize?: number | undefined;
   /** Iterations a batch. */
   iterations?: number | undefined;
+  /** Default: "auto". */
   mode?: SynthesisMode | undefined;
   /** Swing convolution in the teacher. */
   swing?: boolean | undefined;
@@ -22,8 +31,8 @@ export interface SynthesisOptions extends LongWork {
   /** Length of a latent vector. */
   latents?: number | undefined;
   /**
-   * Mean and standard deviation of the input, by channel or by column; "auto" finds them in the model (see
-   * `estimateInputRange`), {mean: [0, 0, 0], std: [1, 1, 1]} is what the published method assumes.
+   * Mean and standard deviation of the first input, by channel or by column; "auto" finds them in the model (see
+   * `estimateInputRanges`), {mean: [0, 0, 0], std: [1, 1, 1]} is what the published method assumes.
    */
   inputRange?: "auto" | InputRange | undefined;
   /** Initial learning rate of the latents; falls ×0.1 on a plateau of 100 iterations, to 1e-4. */
@@ -42,7 +51,7 @@ export type ResolvedSynthesis = Resolved<SynthesisOptions, keyof LongWork | "onB
 export type SynthesisSettings = Omit<ResolvedSynthesis, keyof LongWork | "onBatch">;
 
 /** The settings of one batch: what a run settles once for all its batches is settled. */
-export type BatchSettings = SynthesisSettings & { inputRange: InputRange };
+export type BatchSettings = SynthesisSettings & { inputRange: InputRange; mode: SettledMode };
 
 /** The settings without callbacks and signals. */
 export function plainSettings({
@@ -65,7 +74,7 @@ export function resolveSynthesis(options: SynthesisOptions): ResolvedSynthesis {
     images: options.images ?? 1024,
     batchSize: options.batchSize ?? 128,
     iterations: options.iterations ?? 4000,
-    mode: options.mode ?? "genie",
+    mode: options.mode ?? "auto",
     swing: options.swing ?? true,
     seed: options.seed ?? 0,
     latents: options.latents ?? 256,
@@ -81,8 +90,8 @@ export function resolveSynthesis(options: SynthesisOptions): ResolvedSynthesis {
   requireInteger("seed", resolved.seed, 0, 2 ** 32 - 1);
   requireInteger("latents", resolved.latents, 1, 65536);
   requireInputRange(resolved.inputRange);
-  if (!["genie", "generator", "pixels"].includes(resolved.mode)) {
-    throw new GenieError("invalid-option", `mode must be genie, generator or pixels, not "${resolved.mode}"`);
+  if (!MODES.includes(resolved.mode)) {
+    throw new GenieError("invalid-option", `mode must be one of ${MODES.join(", ")}, not "${resolved.mode}"`);
   }
   for (const name of ["latentLearningRate", "generatorLearningRate", "pixelLearningRate"] as const) {
     requireNumber(name, resolved[name], 0);

@@ -1,8 +1,9 @@
 /** From normalized images to the range that the network takes. */
 import { keep, type Tensor, tensor1d } from "@tensorflow/tfjs-core";
+import type { InputRange } from "../ir/graph.ts";
 import { reshape } from "../kernels/layout.ts";
 import { scaleShift } from "../kernels/normalize.ts";
-import { type InputRange, isPublishedRange } from "./inputRange.ts";
+import { isPublishedRange } from "./inputRange.ts";
 
 export interface Rescaling {
   /** std·x + mean for x [B, H, W, C], by channel or by column and channel, on the tape. */

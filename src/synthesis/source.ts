@@ -5,7 +5,7 @@ import { reduceOnPlateau, stepDecay } from "../engine/schedules.ts";
 import { randomNormal } from "../kernels/random.ts";
 import { createGenerator, type Generator, generatorWidths } from "./generator.ts";
 import { type InputLayout, isVector } from "./inputLayout.ts";
-import type { SynthesisSettings } from "./options.ts";
+import type { BatchSettings } from "./options.ts";
 import { createVectorGenerator } from "./vectorGenerator.ts";
 
 /** Streams of random numbers of a batch, apart modulo 4; the batch's index goes into the seed. */
@@ -29,7 +29,7 @@ export interface Source {
  *   them mean 0 and variance 1 over the batch.
  */
 export function createSource(
-  settings: SynthesisSettings,
+  settings: BatchSettings,
   layout: InputLayout,
   units: number,
   seed: number,

@@ -4,14 +4,14 @@ import { disposeAll, uploadConstants } from "../engine/feeds.ts";
 import { inferenceAffine, inferenceOps, type Ops } from "../engine/ops.ts";
 import { run } from "../engine/run.ts";
 import { affineStart } from "../ir/affine.ts";
-import { requireBatchNorms, upToLastBatchNorm } from "../ir/batchNorms.ts";
-import type { Graph } from "../ir/graph.ts";
+import { firstStatistics, requireBatchNorms, upToLastBatchNorm } from "../ir/batchNorms.ts";
+import type { Graph, InputRange } from "../ir/graph.ts";
 import { reshape } from "../kernels/layout.ts";
 import { scaleShiftWithStatistics } from "../kernels/normalize.ts";
 import { randomIntegers } from "../kernels/random.ts";
 import { reflectShift } from "../kernels/spatial.ts";
 import { type InputLayout, isVector } from "./inputLayout.ts";
-import { type InputRange, isPublishedRange } from "./inputRange.ts";
+import { isPublishedRange } from "./inputRange.ts";
 import { statisticsLoss, type Target } from "./loss.ts";
 import { STREAM } from "./source.ts";
 
@@ -66,14 +66,16 @@ export interface Teacher {
 /**
  * The teacher of a network whose input has this range.
  *
- * Where the input is not normalized, the BatchNorms in front of the first nonlinearity see values in the input's
+ * Where the input is not normalized, the BatchNorms in front of the first nonlinearity (or the first behind it) see values in the input's
  * units: their terms of the loss are taken relative to their mean variance, lest pixels of 0…255 drown all others.
  * Where columns have ranges of their own, convolutions swing up and down alone.
  *
  * @throws GenieError `no-batch-norm`.
  */
 export function createTeacher(graph: Graph, layout: InputLayout, range: InputRange, swing: boolean): Teacher {
-  const inputUnits = new Set(isPublishedRange(range) ? [] : affineStart(graph).norms.map(({ name }) => name));
+  const affine = affineStart(graph).norms;
+  const first = affine.length > 0 ? affine : firstStatistics(graph);
+  const inputUnits = new Set(isPublishedRange(range) ? [] : first.map(({ name }) => name));
   const targets: Target[] = requireBatchNorms(graph).map(({ name, mean, std }) => ({
     node: name,
     mean: keep(tensor1d(mean)),

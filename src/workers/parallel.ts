@@ -16,7 +16,7 @@ const PIECE_FLOATS = 2 ** 20;
 export function distillIn(pool: Pool, signal: AbortSignal | undefined, workers = pool.size): Distiller {
   return {
     concurrency: workers,
-    findInputRange: (graph) => pool.run(1, ([worker]) => worker!.findInputRange(graph), signal),
+    findInputRanges: (graph) => pool.run(1, ([worker]) => worker!.findInputRanges(graph), signal),
     distill: (graph, settings, batch, onIteration) =>
       pool.run(1, ([worker]) => worker!.distill(graph, settings, batch, proxy(onIteration)), signal),
   };

@@ -11,7 +11,7 @@ import type { Distiller } from "../synthesis/distill.ts";
 export interface WorkerApi {
   /** Starts the heap and the kernels in it; where somebody listens, each later call is profiled. */
   start(binary: Binary | undefined, onProfile?: ProfileListener): Promise<Binary>;
-  findInputRange: Distiller["findInputRange"];
+  findInputRanges: Distiller["findInputRanges"];
   /** Pixels of one batch. */
   distill: Distiller["distill"];
   /**

@@ -8,7 +8,7 @@ import { type ProfileListener, profiled } from "../profile.ts";
 import { reconstructBlocks } from "../quantization/sequence.ts";
 import { predict } from "../session/evaluate.ts";
 import { distillBatch } from "../synthesis/batch.ts";
-import { estimateInputRange } from "../synthesis/estimateRange.ts";
+import { estimateInputRanges } from "../synthesis/estimateRange.ts";
 import { join } from "./collectives.ts";
 import { type IterationMessage, packError, type WorkerApi } from "./protocol.ts";
 import { parentEndpoint } from "./runtime.ts";
@@ -22,7 +22,7 @@ const api: WorkerApi = {
     onProfile = listener;
     return initializeKernels(binary ? { binary } : {});
   },
-  findInputRange: (graph) => profiled("synthesis", onProfile, async () => estimateInputRange(graph)),
+  findInputRanges: (graph) => profiled("synthesis", onProfile, async () => estimateInputRanges(graph)),
   async distill(graph, settings, batch, onIteration) {
     const pixels = await profiled("synthesis", onProfile, () =>
       distillBatch(graph, settings, batch, async (iteration, loss) => onIteration(iteration, loss)),

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { readNpy } from "../../src/formats/npy.ts";
 import { evaluate, loadModel } from "../../src/index.ts";
 import { VERSION } from "../../src/version.ts";
-import { dynamicModel, fashionImages, fashionLabels, fashionModel } from "./models.ts";
+import { dynamicModel, fashionImages, fashionLabels, fashionModel, foldedModel } from "./models.ts";
 import { run, start } from "./spawn.ts";
 
 let folder: string;
@@ -122,6 +122,21 @@ describe("quantize", () => {
     const { stdout: json } = await run([...evaluation, ...pixels, "--json", "--limit", "200"], folder);
     expect(lastLine(json)).toMatchObject({ command: "evaluate", count: 200 });
     expect(lastLine(json).top1).toBeGreaterThan(0.88);
+  });
+
+  it("draws images from a prior where BatchNorms are folded, and says so, as inspect and synthesize do", async () => {
+    await writeFile(join(folder, "folded.onnx"), await foldedModel());
+    const args = [...tiny, "--json"];
+    const quantized = await run(["quantize", "folded.onnx", ...args, "--iterations", "2"], folder);
+    expect(quantized.code).toBe(0);
+    expect(quantized.stderr).toMatch(/no BatchNorm statistics: images come from a prior/);
+    expect(quantized.stderr).toMatch(/no statistics tell the input's range: .*--input-range/);
+    expect(lastLine(quantized.stdout)).toMatchObject({ synthetic: true, images: 6 });
+    const synthesized = await run(["synthesize", "folded.onnx", ...args], folder);
+    expect(lastLine(synthesized.stdout)).toMatchObject({ images: 6, shape: [6, 28, 28, 1] });
+    const { stdout } = await run(["inspect", "folded.onnx"], folder);
+    expect(stdout).toMatch(/images come from a prior \(dead leaves/);
+    await rm(join(folder, "folded.onnx"));
   });
 
   it("packs two weights to a byte, and keeps zero-points of 8-bit weights, for who asks", async () => {

@@ -106,11 +106,11 @@ describe("the input's range", () => {
   const counting = () => {
     const inner = distillHere(undefined);
     const calls = { count: 0 };
-    const findInputRange: typeof inner.findInputRange = (graph) => {
+    const findInputRanges: typeof inner.findInputRanges = (graph) => {
       calls.count++;
-      return inner.findInputRange(graph);
+      return inner.findInputRanges(graph);
     };
-    return { calls, distiller: { ...inner, concurrency: 3, findInputRange } };
+    return { calls, distiller: { ...inner, concurrency: 3, findInputRanges } };
   };
   const some = { ...small, images: 12, iterations: 2 };
 
@@ -118,7 +118,7 @@ describe("the input's range", () => {
     const { calls, distiller } = counting();
     const images = await synthesize(graph, some, distiller);
     expect(calls.count).toBe(1);
-    const inputRange = await distiller.findInputRange(graph);
+    const inputRange = (await distiller.findInputRanges(graph)).ranges[0]!;
     const named = counting();
     expect(await synthesize(graph, { ...some, inputRange }, named.distiller)).toEqual(images);
     expect(named.calls.count).toBe(0);

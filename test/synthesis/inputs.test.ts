@@ -1,12 +1,12 @@
 /** Inputs of every rank and size, from model to quantized model. */
 import { beforeAll, describe, expect, test } from "vitest";
 import { fuseActivations } from "../../src/ir/fuse.ts";
-import type { Graph } from "../../src/ir/graph.ts";
+import type { Graph, InputRange } from "../../src/ir/graph.ts";
 import { initializeKernels } from "../../src/kernels/heap.ts";
 import { reconstruct } from "../../src/quantization/reconstruct.ts";
 import { predict } from "../../src/session/evaluate.ts";
 import { synthesize } from "../../src/synthesis/distill.ts";
-import { type InputRange, normalizedRange } from "../../src/synthesis/inputRange.ts";
+import { normalizedRange } from "../../src/synthesis/inputRange.ts";
 import type { SynthesisOptions } from "../../src/synthesis/options.ts";
 import { autoencoder, classifier, convNormRelu, GraphBuilder } from "../ir/builders.ts";
 

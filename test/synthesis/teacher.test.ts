@@ -1,10 +1,9 @@
 import { tensor, tidy } from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
 import { fuseActivations } from "../../src/ir/fuse.ts";
-import type { Graph } from "../../src/ir/graph.ts";
+import type { Graph, InputRange } from "../../src/ir/graph.ts";
 import { initializeKernels, view } from "../../src/kernels/heap.ts";
 import { inputLayout } from "../../src/synthesis/inputLayout.ts";
-import type { InputRange } from "../../src/synthesis/inputRange.ts";
 import { createTeacher } from "../../src/synthesis/teacher.ts";
 import { classifier, convNormRelu, GraphBuilder } from "../ir/builders.ts";
 

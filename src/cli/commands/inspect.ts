@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { assignBits } from "../../ir/bits.ts";
 import { summarize } from "../../ir/summary.ts";
 import { formatInspection } from "../../report/inspection.ts";
+import { chooseSource } from "../../synthesis/imageSource.ts";
 import { readModel } from "../input.ts";
 import {
   addBitFlags,
@@ -25,7 +26,8 @@ An operator that is not supported is named with its node: it and all behind it w
 layer to be quantized, the exit code is 2.
 
 --json: {"command", "model", "inputs", "outputs", "nodes", "layers", "batchNorms", "statistics",
-  "parameters", "multiplyAdds", "floatBytes", "quantizedBytes", "tail", "blocks"}
+  "parameters", "multiplyAdds", "floatBytes", "quantizedBytes", "tail", "blocks",
+  "images": "genie" or "prior", what calibration images will be made by}
 `;
 
 export function addInspect(program: Command): void {
@@ -44,5 +46,10 @@ async function runInspect(model: string, flags: InspectFlags): Promise<void> {
   const graph = await readModel(model, flags, reporter.note);
   const isQuantized = graph.nodes.some((node) => node.op === "fakeQuantize");
   const summary = summarize(graph, isQuantized ? undefined : assignBits(graph, flags));
-  printResult({ command: "inspect", model, ...summary }, () => formatInspection(summary), flags);
+  const { mode, note } = chooseSource(graph, "auto");
+  printResult(
+    { command: "inspect", model, ...summary, images: mode },
+    () => formatInspection(summary, isQuantized ? undefined : note),
+    flags,
+  );
 }

@@ -56,7 +56,8 @@ export interface QuantizeFlags
 }
 
 const HELP = `
-Without --data, calibration images are synthesized from the statistics in the model's BatchNorms.
+Without --data, calibration images are synthesized from the statistics in the model's BatchNorms; where
+it has none left, procedural pictures are drawn (--mode prior), and a note says so.
 The result is ONNX with QuantizeLinear/DequantizeLinear, opset 21, written whole or not at all. With
 --format tfjs it is a folder with model.json and weights.bin, as tfjs-layers loads it: floats that the
 low-bit weights stand for, BatchNorm folded. That format knows no quantized activations: they stay float.

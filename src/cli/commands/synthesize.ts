@@ -1,7 +1,8 @@
-/** `genie-wasm synthesize`: calibration images from a model's BatchNorm statistics. */
+/** `genie-wasm synthesize`: calibration images from a model's BatchNorm statistics, or from a prior. */
 import type { Command } from "commander";
 import { GenieError } from "../../errors.ts";
 import { type Images, slice } from "../../images.ts";
+import { batchNormStatistics } from "../../ir/batchNorms.ts";
 import type { Graph } from "../../ir/graph.ts";
 import { formatDistances } from "../../report/distances.ts";
 import { formatSeconds } from "../../report/format.ts";
@@ -53,7 +54,7 @@ Examples:
 
 --json: {"command", "model", "output", "contactSheet", "images", "shape", "loss", "seconds",
   "distances": {"noise", "images"}}, each [{"layer", "mean", "std"}]: how far means and standard
-  deviations at every BatchNorm are from the model's, in its standard deviations
+  deviations at every BatchNorm are from the model's, in its standard deviations; absent without BatchNorms
 `;
 
 /** Images whose distance is shown: more say no more. */
@@ -132,7 +133,7 @@ async function runSynthesize(model: string, flags: SynthesizeFlags & { iteration
         distances,
       },
       () =>
-        `${formatDistances(distances.noise, distances.images)}\n\n` +
+        (distances ? `${formatDistances(distances.noise, distances.images)}\n\n` : "") +
         `wrote ${npy.path}: ${shape[0]} images [${shape.slice(1).join(", ")}] in ${formatSeconds(seconds)}\n` +
         `wrote ${sheet.path}: look at it`,
       flags,
@@ -150,11 +151,12 @@ async function runSynthesize(model: string, flags: SynthesizeFlags & { iteration
   }
 }
 
-/** How well the statistics of the first images match the model's, beside noise in the same range. */
+/** How well the statistics of the first images match the model's, if it has some, beside noise in the same range. */
 async function measure(
   graph: Graph,
   images: Images,
-): Promise<{ noise: StatisticsDistance[]; images: StatisticsDistance[] }> {
+): Promise<{ noise: StatisticsDistance[]; images: StatisticsDistance[] } | undefined> {
+  if (graph.inputs.length > 1 || batchNormStatistics(graph).length === 0) return undefined;
   const count = Math.min(images.shape[0]!, MEASURED_IMAGES);
   return {
     noise: await statisticsDistance(graph, await noiseImages(graph, count)),
