@@ -48,7 +48,7 @@ export function activate<Variant>(z: v128, kind: i32, p0: v128, p1: v128): v128 
   if (offsetof<Variant>() == LEAKY_RELU) {
     return madd(f32x4.pmin(z, f32x4.splat(0)), p0, f32x4.pmax(z, f32x4.splat(0)));
   }
-  return curve(kind, z, p0, p1);
+  return kind > HARD_SWISH ? smoothCurve(kind, z, p0, p1) : curve(kind, z, p0, p1);
 }
 
 /** dy · act′(z); where the activation has a corner, its derivative on the flatter side. */
@@ -59,7 +59,7 @@ export function activationGradient<Variant>(dy: v128, z: v128, kind: i32, p0: v1
   if (offsetof<Variant>() == RELU) return v128.and(dy, f32x4.gt(z, f32x4.splat(0)));
   if (offsetof<Variant>() == CLIP) return v128.and(dy, between(z, p0, p1));
   if (offsetof<Variant>() == LEAKY_RELU) return f32x4.mul(dy, v128.xor(p0, v128.and(p1, f32x4.gt(z, f32x4.splat(0)))));
-  return curveGradient(kind, dy, z, p0, p1);
+  return kind > HARD_SWISH ? smoothCurveGradient(kind, dy, z, p0, p1) : curveGradient(kind, dy, z, p0, p1);
 }
 
 /** dy · act′(z) from y = act(z), for the kinds below whose derivative y determines: all but hardSwish. */
@@ -90,14 +90,22 @@ function gate(z: v128): v128 {
   return f32x4.add(f32x4.mul(z, f32x4.splat(1.0 / 6.0)), f32x4.splat(0.5));
 }
 
+// Apart from `curve`, whose kinds would spill registers beside these.
+function smoothCurve(kind: i32, z: v128, p0: v128, p1: v128): v128 {
+  return smooth(kind, z, p0, p1);
+}
+
+function smoothCurveGradient(kind: i32, dy: v128, z: v128, p0: v128, p1: v128): v128 {
+  return smoothGradient(kind, dy, z, p0, p1);
+}
+
 function curve(kind: i32, z: v128, p0: v128, p1: v128): v128 {
   const zero = f32x4.splat(0);
   const one = f32x4.splat(1);
   if (kind == SIGMOID) return sigmoid(z);
   if (kind == TANH) return tanh(z);
   if (kind == HARD_SIGMOID) return clip(f32x4.add(f32x4.mul(z, p0), p1), zero, one);
-  if (kind == HARD_SWISH) return f32x4.mul(z, clip(gate(z), zero, one));
-  return smooth(kind, z, p0, p1);
+  return f32x4.mul(z, clip(gate(z), zero, one));
 }
 
 function curveGradient(kind: i32, dy: v128, z: v128, p0: v128, p1: v128): v128 {
@@ -106,7 +114,6 @@ function curveGradient(kind: i32, dy: v128, z: v128, p0: v128, p1: v128): v128 {
     const open = v128.bitselect(inner, dy, f32x4.lt(z, f32x4.splat(3)));
     return v128.and(open, f32x4.gt(z, f32x4.splat(-3)));
   }
-  if (kind > HARD_SWISH) return smoothGradient(kind, dy, z, p0, p1);
   return curveGradientOfOutput(kind, dy, curve(kind, z, p0, p1), p0);
 }
 

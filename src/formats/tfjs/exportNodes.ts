@@ -38,7 +38,8 @@ function writeBare(node: Node, writer: LayersWriter): string {
       return read();
     case "add":
     case "multiply":
-      return writeBinary(node, writer);
+    case "subtract":
+      return writeBinary(node as BinaryNode & { op: typeof node.op }, writer);
     case "minimum":
     case "maximum":
       if (node.inputs.some((input) => writer.constant(input)))
@@ -185,10 +186,18 @@ function writeBatchNorm(node: BatchNormNode, writer: LayersWriter): string {
 }
 
 /** With one factor or addend a channel it is a BatchNormalization of mean 0 and variance 1. */
-function writeBinary(node: BinaryNode, writer: LayersWriter): string {
+function writeBinary(
+  node: BinaryNode & { op: "add" | "multiply" | "subtract" },
+  writer: LayersWriter,
+): string {
   const constant = node.inputs.findIndex((input) => writer.constant(input) !== undefined);
   if (constant < 0) {
     const inputs = node.inputs.map((input) => writer.layerOf(input, node));
+    if (node.op === "subtract") {
+      const [a, b] = node.inputs as [string, string];
+      const negative = writeAffine(node, writer, `${node.name}_negative`, b, -1, 0);
+      return writer.addLayer("Add", node.name, [writer.layerOf(a, node), negative], {});
+    }
     return writer.addLayer(node.op === "add" ? "Add" : "Multiply", node.name, inputs, {});
   }
   const x = node.inputs[1 - constant]!;
@@ -196,24 +205,51 @@ function writeBinary(node: BinaryNode, writer: LayersWriter): string {
   const channels = writer.shapeOf(x).at(-1)!;
   const isPerChannel = shape.slice(0, -1).every((size) => size === 1) && [1, channels].includes(data.length);
   if (!isPerChannel) throw unsupported(node, `has a constant of shape [${shape}], not one value a channel`);
-  const filled = (value: number): Constant => ({
+  switch (node.op) {
+    case "multiply":
+      return writeAffine(node, writer, node.name, x, data, 0);
+    case "add":
+      return writeAffine(node, writer, node.name, x, 1, data);
+    case "subtract":
+      return constant === 0
+        ? writeAffine(node, writer, node.name, x, -1, data)
+        : writeAffine(
+            node,
+            writer,
+            node.name,
+            x,
+            1,
+            data.map((value) => -value),
+          );
+  }
+}
+
+/** gain · x + offset, one number or one for each channel. */
+function writeAffine(
+  node: Node,
+  writer: LayersWriter,
+  name: string,
+  x: string,
+  gain: number | Float32Array,
+  offset: number | Float32Array,
+): string {
+  const channels = writer.shapeOf(x).at(-1)!;
+  const perChannel = (values: number | Float32Array): Constant => ({
     shape: [channels],
-    data: new Float32Array(channels).fill(value),
+    data: Float32Array.from({ length: channels }, (_, i) =>
+      typeof values === "number" ? values : values[i % values.length]!,
+    ),
   });
-  const values = {
-    shape: [channels],
-    data: Float32Array.from(filled(0).data, (_, i) => data[i % data.length]!),
-  };
   return writer.addLayer(
     "BatchNormalization",
-    node.name,
+    name,
     [writer.layerOf(x, node)],
     { axis: -1, momentum: 0.99, epsilon: 0, scale: true, center: true },
     {
-      gamma: node.op === "multiply" ? values : filled(1),
-      beta: node.op === "add" ? values : filled(0),
-      moving_mean: filled(0),
-      moving_variance: filled(1),
+      gamma: perChannel(gain),
+      beta: perChannel(offset),
+      moving_mean: perChannel(0),
+      moving_variance: perChannel(1),
     },
   );
 }
@@ -280,7 +316,8 @@ function writeActivation(node: Node, activation: Activation, x: string, writer: 
       }
       return writer.addLayer("Activation", name, [x], { activation: "hard_sigmoid" });
     case "elu":
-      return writer.addLayer("ELU", name, [x], { alpha: activation.alpha });
+      if (activation.alpha !== 1) throw unsupported(node, `is an ELU of ${activation.alpha} and not of 1`);
+      return writer.addLayer("ELU", name, [x], { alpha: 1 });
     case "thresholdedRelu":
       return writer.addLayer("ThresholdedReLU", name, [x], { theta: activation.alpha });
     case "selu":
@@ -289,9 +326,9 @@ function writeActivation(node: Node, activation: Activation, x: string, writer: 
     case "silu":
       return writer.addLayer("Activation", name, [x], { activation: "swish" });
     case "gelu":
-      return writer.addLayer("Activation", name, [x], {
-        activation: activation.approximate === "tanh" ? "gelu_new" : "gelu",
-      });
+      // tfjs-layers 4.22 does not find its own "gelu_new" by that name.
+      if (activation.approximate === "tanh") throw unsupported(node, "is a GELU by tanh");
+      return writer.addLayer("Activation", name, [x], { activation: "gelu" });
     default:
       throw unsupported(node, `applies ${activation.kind}, which tfjs-layers does not have`);
   }

@@ -3,13 +3,19 @@ import type { io } from "@tensorflow/tfjs-core";
 import { input, layers, loadLayersModel, model } from "@tensorflow/tfjs-layers";
 import { describe, expect, it } from "vitest";
 import { exportLayers } from "../../../src/formats/tfjs/export.ts";
-import type { Graph, QuantizedGraph } from "../../../src/ir/graph.ts";
+import type { Activation, Graph, QuantizedGraph } from "../../../src/ir/graph.ts";
 import { dequantize } from "../../../src/ir/quantized.ts";
 import { GraphBuilder } from "../../ir/builders.ts";
 import { numbers } from "../onnx/models.ts";
 import { expectSame, fillWeights, load, outputsOf, predict, save } from "./tfjsModels.ts";
 
 async function expectExported(model: Graph | QuantizedGraph, graph: Graph): Promise<void> {
+  const written = await expectSameInTfjs(model, graph);
+  expectSame(outputsOf(await load(written)), outputsOf(graph));
+}
+
+/** Holds what tfjs-layers computes from the written files against `graph`. */
+async function expectSameInTfjs(model: Graph | QuantizedGraph, graph: Graph) {
   const files = exportLayers(model);
   const json = JSON.parse(new TextDecoder().decode(files.model));
   const artifacts: io.ModelArtifacts = {
@@ -19,8 +25,7 @@ async function expectExported(model: Graph | QuantizedGraph, graph: Graph): Prom
   };
   const loaded = await loadLayersModel({ load: async () => artifacts });
   expectSame(outputsOf(graph), predict(loaded));
-  const ours = await load({ json, shards: { "weights.bin": files.weights } });
-  expectSame(outputsOf(ours), outputsOf(graph));
+  return { json, shards: { "weights.bin": files.weights } };
 }
 
 describe("exportLayers", () => {
@@ -54,6 +59,46 @@ describe("exportLayers", () => {
     const classes = written.config.layers.map(({ class_name }: { class_name: string }) => class_name);
     // The one behind a pooling cannot be folded.
     expect(classes.filter((name: string) => name === "BatchNormalization")).toHaveLength(1);
+  });
+
+  it("transposed convolutions, whole and cropped", async () => {
+    const builder = new GraphBuilder([-1, 4, 5, 3]);
+    const whole = builder.convTranspose("whole", "input", 4, { kernel: 2, stride: 1, bias: true });
+    const cropped = builder.convTranspose("cropped", whole, 2, { kernel: 5, bias: true });
+    builder.graph.outputs = [cropped];
+    await expectSameInTfjs(builder.graph, builder.graph);
+    const grouped = new GraphBuilder([-1, 4, 5, 4]);
+    grouped.graph.outputs = [grouped.convTranspose("grouped", "input", 4, { groups: 2 })];
+    expect(() => exportLayers(grouped.graph)).toThrow(/node "grouped" has 2 groups/);
+  });
+
+  it.each<Activation>([
+    { kind: "elu", alpha: 1 },
+    { kind: "selu", alpha: 1.6732632423543772, gamma: 1.0507009873554805 },
+    { kind: "gelu", approximate: "none" },
+    { kind: "silu" },
+    { kind: "mish" },
+    { kind: "softplus" },
+    { kind: "softsign" },
+    { kind: "thresholdedRelu", alpha: 0.2 },
+  ])("activation %o", async (activation) => {
+    const builder = new GraphBuilder([-1, 4, 5, 3]);
+    builder.graph.outputs = [builder.conv("conv", "input", 4, { activation })];
+    await expectSameInTfjs(builder.graph, builder.graph);
+  });
+
+  it("differences and extremes of values; other functions of two values are refused by name", async () => {
+    const builder = new GraphBuilder([-1, 4, 5, 3]);
+    const conv = builder.conv("conv", "input", 3);
+    const less = builder.node("less", [conv, "input"], 3, { op: "subtract" });
+    const from = builder.node("from", [builder.constant("c", [3]), less], 3, { op: "subtract" });
+    const least = builder.node("least", [from, conv], 3, { op: "minimum" });
+    builder.graph.outputs = [builder.node("most", [least, "input"], 3, { op: "maximum" })];
+    await expectSameInTfjs(builder.graph, builder.graph);
+    const divided = new GraphBuilder([-1, 4, 5, 3]);
+    const other = divided.conv("conv", "input", 3);
+    divided.graph.outputs = [divided.node("quotient", [other, "input"], 3, { op: "divide" })];
+    expect(() => exportLayers(divided.graph)).toThrow(/node "quotient" \(divide\) has no layer of Keras/);
   });
 
   it("PyTorch's padding, names with slashes", async () => {

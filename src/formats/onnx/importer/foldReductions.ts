@@ -2,19 +2,29 @@
 import type { FoldContext, Folder } from "./folder.ts";
 import { elementCount, type OnnxTensor } from "./tensors.ts";
 
+/** How a reduction goes on from a value to the next, from `start` on, and what it makes of the end and the count. */
+interface Reduction {
+  start: number;
+  next(before: number, value: number): number;
+  finish?(end: number, count: number): number;
+}
+
+const sum = (before: number, value: number) => before + value;
+const sumOfSquares = (before: number, value: number) => before + value * value;
+
 export const reductions: Record<string, Folder> = {
-  ReduceSum: reduction((values) => values.reduce((a, b) => a + b, 0)),
-  ReduceMean: reduction((values) => values.reduce((a, b) => a + b, 0) / values.length),
-  ReduceProd: reduction((values) => values.reduce((a, b) => a * b, 1)),
-  ReduceMax: reduction((values) => values.reduce((a, b) => Math.max(a, b))),
-  ReduceMin: reduction((values) => values.reduce((a, b) => Math.min(a, b))),
-  ReduceL1: reduction((values) => values.reduce((sum, value) => sum + Math.abs(value), 0)),
-  ReduceL2: reduction((values) => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0))),
-  ReduceSumSquare: reduction((values) => values.reduce((sum, value) => sum + value * value, 0)),
+  ReduceSum: reduction({ start: 0, next: sum }),
+  ReduceMean: reduction({ start: 0, next: sum, finish: (end, count) => end / count }),
+  ReduceProd: reduction({ start: 1, next: (before, value) => before * value }),
+  ReduceMax: reduction({ start: Number.NEGATIVE_INFINITY, next: Math.max }),
+  ReduceMin: reduction({ start: Number.POSITIVE_INFINITY, next: Math.min }),
+  ReduceL1: reduction({ start: 0, next: (before, value) => before + Math.abs(value) }),
+  ReduceL2: reduction({ start: 0, next: sumOfSquares, finish: Math.sqrt }),
+  ReduceSumSquare: reduction({ start: 0, next: sumOfSquares }),
 };
 
 /** Axes are an attribute first and an input later; without any, all of them. */
-function reduction(reduce: (values: number[]) => number): Folder {
+function reduction(how: Reduction): Folder {
   return ([x], context) => {
     const { operation } = context;
     if (x!.batch) throw operation.unsupported("it reduces numbers that depend on the batch size");
@@ -25,7 +35,7 @@ function reduction(reduce: (values: number[]) => number): Folder {
     const isGone = (axis: number) => axes.size === 0 || axes.has(axis);
     const shape = x!.shape.map((size, axis) => (isGone(axis) ? 1 : size));
     const kept = operation.int("keepdims", 1) !== 0 ? shape : shape.filter((_, axis) => !isGone(axis));
-    return [reduced(x!, shape, kept, reduce, context)];
+    return [reduced(x!, shape, kept, how, context)];
   };
 }
 
@@ -33,12 +43,13 @@ function reduced(
   x: OnnxTensor,
   shape: number[],
   kept: number[],
-  reduce: (values: number[]) => number,
+  { start, next, finish }: Reduction,
   context: FoldContext,
 ): OnnxTensor {
   if (elementCount(x.shape) === 0) throw context.operation.unsupported("it reduces nothing");
   const out = context.create(x.dataType, kept);
-  const groups = Array.from(out.data, (): number[] => []);
+  // In double precision, whatever the result is held in.
+  const ends = new Float64Array(out.data.length).fill(start);
   for (let i = 0; i < x.data.length; i++) {
     let [left, at, step] = [i, 0, 1];
     for (let axis = shape.length - 1; axis >= 0; axis--) {
@@ -47,10 +58,9 @@ function reduced(
       if (shape[axis] !== 1) at += index * step;
       step *= shape[axis]!;
     }
-    groups[at]!.push(x.data[i]!);
+    ends[at] = next(ends[at]!, x.data[i]!);
   }
-  groups.forEach((values, i) => {
-    out.data[i] = reduce(values);
-  });
+  const count = x.data.length / out.data.length;
+  out.data.set(finish ? ends.map((end) => finish(end, count)) : ends);
   return out;
 }

@@ -14,6 +14,7 @@ interface Viewed {
  * drops those that undo each other. So a convolution's activation and BatchNorm follow it at once, and fold into it.
  */
 export function sinkReshapes(graph: Graph): Graph {
+  if (!graph.nodes.some(({ op }) => op === "reshape")) return graph;
   const shapes = inferShapes(graph);
   const taken = new Set([...valueNames(graph), ...graph.nodes.map(({ name }) => name)]);
   const views = new Map<string, Viewed>();
