@@ -96,7 +96,7 @@ async function importModel(
   }
   if (holdsMagic(bytes, TFLITE, 4)) {
     const { importTflite } = await import("../formats/tflite/import.ts");
-    return importTflite(bytes, { inputShape, onNote });
+    return importTflite(bytes, { inputShape, onNote, budget });
   }
   const { importOnnxWithFiles } = await import("../formats/onnx/import.ts");
   return importOnnxWithFiles(bytes, readShard, inputShape ? { inputShape, budget } : { budget });

@@ -1,10 +1,8 @@
 /** TensorFlow's GraphDef as the TFJS converter writes it to JSON: nodes, and their attributes as plain values. */
 import { GenieError } from "../../errors.ts";
 import { isPrintable } from "../../printable.ts";
+import type { Budget } from "../budget.ts";
 import { type Config, record } from "../keras/topology.ts";
-
-/** More nodes than any network has. */
-const MAX_NODES = 100_000;
 
 export interface GraphNode {
   name: string;
@@ -15,11 +13,11 @@ export interface GraphNode {
   shape: (number | undefined)[] | undefined;
 }
 
-/** @throws GenieError `malformed-file`. */
-export function readNodes(topology: Config): GraphNode[] {
+/** @throws GenieError `malformed-file`, `limit-exceeded`. */
+export function readNodes(topology: Config, budget: Budget): GraphNode[] {
   const { node } = topology;
-  if (!Array.isArray(node) || node.length > MAX_NODES)
-    throw malformed("it has no list of nodes, or too long a one");
+  if (!Array.isArray(node)) throw malformed("it has no list of nodes");
+  budget.spend("nodes", node.length, "the model");
   return node.map((entry) => {
     const { name, op, input = [], attr = {} } = record(entry, "a node of the graph");
     if (typeof name !== "string" || typeof op !== "string") throw malformed("a node has no name or operator");

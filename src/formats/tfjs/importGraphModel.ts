@@ -23,7 +23,7 @@ export async function importGraphModel(
   readShard: CompanionReader,
   { budget = new Budget(), ...options }: ImportNetworkOptions & { budget?: Budget | undefined } = {},
 ): Promise<Graph> {
-  const nodes = readNodes(record(file.modelTopology, "modelTopology"));
+  const nodes = readNodes(record(file.modelTopology, "modelTopology"), budget);
   const signature = signatureOf(file);
   const names = new Set(nodes.map(({ name }) => name));
   if (names.size !== nodes.length) throw new GenieError("invalid-model", "two nodes have the same name");

@@ -6,6 +6,7 @@
 import { GenieError } from "../../errors.ts";
 import type { Graph } from "../../ir/graph.ts";
 import { isPrintable } from "../../printable.ts";
+import { Budget } from "../budget.ts";
 import { Names } from "../graph/names.ts";
 import { type ImportNetworkOptions, importNetwork } from "../tensorflow/importNetwork.ts";
 import type { Network, Operator, TensorConstant } from "../tensorflow/network.ts";
@@ -17,6 +18,7 @@ import { toTensorFlow } from "./operators.ts";
 import { decodeTensor, isQuantizedWeight, quantizedRange, type TensorInfo, tensorInfo } from "./tensors.ts";
 
 export interface ImportTfliteOptions extends ImportNetworkOptions {
+  budget?: Budget | undefined;
   /** Hears that the file is quantized already. */
   onNote?: ((note: string) => void) | undefined;
 }
@@ -31,15 +33,18 @@ const FUSING = new Set(["ADD", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"
  * @throws GenieError `malformed-file`; `unsupported-operator` naming what is in the way; `dynamic-shape`,
  *   `invalid-model`, `invalid-option` as `importNetwork`.
  */
-export function importTflite(bytes: Uint8Array, { inputShape, onNote }: ImportTfliteOptions = {}): Graph {
+export function importTflite(
+  bytes: Uint8Array,
+  { inputShape, onNote, budget = new Budget() }: ImportTfliteOptions = {},
+): Graph {
   const model = Model.getRootAsModel(new CheckedBuffer(bytes));
   const subgraph = model.subgraphsLength() > 0 ? model.subgraphs(0) : null;
   if (!subgraph) throw new GenieError("malformed-file", "the TFLite file holds no network");
   const tensors = Array.from({ length: subgraph.tensorsLength() }, (_, i) =>
     tensorInfo(subgraph.tensors(i)!),
   );
-  const unique = new Names();
-  const names = tensors.map(({ name }, i) => unique.fresh(name || `tensor_${i}`));
+  budget.spend("nodes", subgraph.operatorsLength(), "the model");
+  const names = namesOf(model, tensors);
   const nameOf = (index: number): string => {
     const name = names[index];
     if (name === undefined) throw new GenieError("malformed-file", `the TFLite file has no tensor ${index}`);
@@ -54,13 +59,32 @@ export function importTflite(bytes: Uint8Array, { inputShape, onNote }: ImportTf
     outputs: outputs.map((index) => ({ name: nameOf(index), value: nameOf(index) })),
     operators: operatorsOf(model, subgraph, tensors, nameOf),
     bytes: bytes.length,
-    constant: constantsOf(model, bytes, tensors, names),
+    constant: constantsOf(model, bytes, tensors, names, budget),
   };
   const graph = importNetwork(network, { inputShape });
   const written = new Set(network.operators.flatMap(({ outputs: values }) => values));
   const note = quantizationNote(tensors, names, written);
   if (note) onNote?.(note);
   return graph;
+}
+
+/** Each tensor's own name: that of the model's signature, where it has one, else the file's. */
+function namesOf(model: Model, tensors: readonly TensorInfo[]): string[] {
+  const unique = new Names();
+  const signed = new Map<number, string>();
+  // Several signatures would call one tensor several names.
+  const signature = model.signatureDefsLength() === 1 ? model.signatureDefs(0) : null;
+  if (signature && signature.subgraphIndex() === 0) {
+    const maps = [
+      ...Array.from({ length: signature.inputsLength() }, (_, i) => signature.inputs(i)!),
+      ...Array.from({ length: signature.outputsLength() }, (_, i) => signature.outputs(i)!),
+    ];
+    for (const map of maps) {
+      const name = printable(map.name());
+      if (name) signed.set(map.tensorIndex(), unique.fresh(name));
+    }
+  }
+  return tensors.map(({ name }, i) => signed.get(i) ?? unique.fresh(name || `tensor_${i}`));
 }
 
 function printable(text: string | null): string {
@@ -123,6 +147,7 @@ function constantsOf(
   bytes: Uint8Array,
   tensors: readonly TensorInfo[],
   names: readonly string[],
+  budget: Budget,
 ): Network["constant"] {
   const index = new Map(names.map((name, i) => [name, i]));
   let left = ELEMENTS_PER_BYTE * bytes.length;
@@ -134,6 +159,7 @@ function constantsOf(
     const data = info && info.buffer > 0 ? dataOf(model, info.buffer, bytes) : undefined;
     if (!info || !data) return undefined;
     const tensor = decodeTensor(info, data, name);
+    budget.spend("values", tensor.data.length, "the model");
     left -= tensor.data.length;
     if (left < 0) throw new GenieError("malformed-file", "the TFLite file is damaged: its constants overlap");
     known.set(name, tensor);

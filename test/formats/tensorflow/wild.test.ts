@@ -27,6 +27,7 @@ describeWild("files as people have them (../shared/wild)", () => {
       const graph = await loadWild(name);
       const [{ shape, name: input }] = graph.inputs as [Graph["inputs"][0]];
       expect(shape).toEqual([-1, 32, 32, 3]);
+      expect([input, ...graph.outputs]).toEqual(["input", "output"]);
       const data = seeded(shape);
       const onnx = await runOnnx(wildBytes("cifar100edge.onnx"), {
         input: { shape: [1, 3, 32, 32], data: channelsFirst(data, shape) },

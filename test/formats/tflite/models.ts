@@ -91,6 +91,9 @@ export function tfliteModel({ tensors, inputs, outputs, operators }: ModelParts)
     Model.createSubgraphsVector(builder, [subgraph]),
     0,
     Model.createBuffersVector(builder, bufferOffsets),
+    0,
+    0,
+    0,
   );
   builder.finish(model, "TFL3");
   return builder.asUint8Array().slice();
