@@ -73,7 +73,6 @@ const TABLE: [string, string[], ...RegExp[]][] = [
   ["no BatchNorm to synthesize from", ["synthesize", "plain.onnx", "--mode", "pixels"], /BatchNorm/],
   ["folded BatchNorm", quantize("folded.onnx", "--mode", "genie"), /BatchNorm/, /fold/],
   ["an unknown mode", quantize("good.onnx", "--mode", "fractal"), /prior/],
-  ["a dynamic spatial size", quantize("dynamic.onnx"), /--input-shape|inputShape/],
   ["an impossible input shape", quantize("dynamic.onnx", "--input-shape", "1,5,28,28"), /dynamic\.onnx/],
   ["NaN weights", quantize("nan.onnx"), /NaN|not finite|finite/],
   ["1 weight bit", quantize("good.onnx", "-w", "1"), /2…8/],

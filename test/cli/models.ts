@@ -1,8 +1,8 @@
 /** The embedded model, and what can be wrong with a model. */
 import { readFile } from "node:fs/promises";
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { exportOnnx } from "../../src/formats/onnx/export.ts";
-import { type ModelProto, ModelProtoSchema } from "../../src/formats/onnx/onnx_pb.ts";
+import { type ModelProto, ModelProtoSchema, NodeProtoSchema } from "../../src/formats/onnx/onnx_pb.ts";
 import { foldBatchNorm } from "../../src/ir/foldBatchNorm.ts";
 import { loadModel } from "../../src/session/load.ts";
 import { classifier, GraphBuilder } from "../ir/builders.ts";
@@ -19,12 +19,18 @@ async function edited(edit: (model: ModelProto) => void): Promise<Uint8Array> {
   return toBinary(ModelProtoSchema, model);
 }
 
-/** Two operators that do not exist, in nodes "first" and "second". */
+/** Two operators that do not exist, in nodes "first" and "second", in front of all layers. */
 export const unsupportedModel = () =>
   edited(({ graph }) => {
-    const nodes = graph!.node.filter((node) => node.opType === "Relu");
-    Object.assign(nodes[0]!, { opType: "Frobnicate", name: "first" });
-    Object.assign(nodes[1]!, { opType: "Wibble", name: "second" });
+    const { name } = graph!.input[0]!;
+    const layer = graph!.node.find(({ opType, input }) => opType === "Conv" && input[0] === name)!;
+    const [first, second] = ["first", "second"].map((own) => `${own}_output`) as [string, string];
+    graph!.node.unshift(
+      create(NodeProtoSchema, { opType: "Frobnicate", name: "first", input: [name], output: [first] }),
+      create(NodeProtoSchema, { opType: "Wibble", name: "second", input: [name], output: [second] }),
+      create(NodeProtoSchema, { opType: "Add", name: "both", input: [first, second], output: ["both"] }),
+    );
+    layer.input[0] = "both";
   });
 
 export const dynamicModel = () =>

@@ -83,10 +83,11 @@ export function addQuantizeDequantize(
   params: QuantParams,
   axis: number,
 ): void {
-  const type = storageType(params, input, true);
-  const { qmin, qmax } = quantRange(params);
+  const grid = unsignedGrid(params);
+  const type = storageType(grid, input, true);
+  const { qmin, qmax } = quantRange(grid);
   const [least, most] = RANGES[type];
-  const { inputs, attributes } = addScaleAndZeroPoint(file, input, params, type, axis);
+  const { inputs, attributes } = addScaleAndZeroPoint(file, input, grid, type, axis);
   const quantized = file.freshValue(`${input}_quantized`);
   file.addNode("QuantizeLinear", `${name}/QuantizeLinear`, [input, ...inputs], quantized, attributes);
   let codes = quantized;
@@ -98,6 +99,16 @@ export function addQuantizeDequantize(
     file.addNode("Clip", `${name}/Clip`, [quantized, low, high], codes);
   }
   file.addNode("DequantizeLinear", `${name}/DequantizeLinear`, [codes, ...inputs], output, attributes);
+}
+
+/**
+ * The same values counted from 0: bytes without a sign are what runtimes multiply fastest on x86, and onnxruntime 1.30
+ * loses the type of signed ones where it moves a quantizer past a Reshape ("output_dtype INT8 does not match").
+ */
+function unsignedGrid(params: QuantParams): QuantParams {
+  if (!params.signed) return params;
+  const offset = 2 ** (params.bits - 1);
+  return { ...params, signed: false, zeroPoint: params.zeroPoint.map((zero) => zero + offset) };
 }
 
 function addScaleAndZeroPoint(

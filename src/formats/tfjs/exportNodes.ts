@@ -10,6 +10,7 @@ import type {
   Padding,
   PoolNode,
 } from "../../ir/graph.ts";
+import { permute } from "../graph/permute.ts";
 import { samePadding } from "../keras/windows.ts";
 import { writePad, writeSlice, zeroPad } from "./exportBorders.ts";
 import { CHANNELS_LAST, type LayersWriter, unsupported } from "./layersWriter.ts";
@@ -104,14 +105,7 @@ function writeConvTranspose(node: ConvTranspose2dNode, writer: LayersWriter): st
   // Keras keeps what is written before what is read: [kH, kW, O, C].
   const kernel: Constant = {
     shape: [height, width, outputs, channels],
-    data: filter.data.map((_, i) => {
-      const [tap, o, c] = [
-        Math.floor(i / (outputs * channels)),
-        Math.floor(i / channels) % outputs,
-        i % channels,
-      ];
-      return filter.data[(tap * channels + c) * outputs + o]!;
-    }),
+    data: permute(filter.data, filter.shape, [0, 1, 3, 2]),
   };
   const config = {
     filters: outputs,
