@@ -1,5 +1,7 @@
 /** Folding of sums, products, means and extremes over axes: what exporters compute of shapes, and norms of weights. */
+
 import type { FoldContext, Folder } from "./folder.ts";
+import { isNoop } from "./noop.ts";
 import { elementCount, type OnnxTensor } from "./tensors.ts";
 
 /** How a reduction goes on from a value to the next, from `start` on, and what it makes of the end and the count. */
@@ -30,7 +32,7 @@ function reduction(how: Reduction): Folder {
     if (x!.batch) throw operation.unsupported("it reduces numbers that depend on the batch size");
     const rank = x!.shape.length;
     const stated = operation.ints("axes") ?? operation.optionalIntegers(1) ?? [];
-    if (stated.length === 0 && operation.int("noop_with_empty_axes", 0) !== 0) return [x!];
+    if (isNoop(operation) && stated.length === 0) return [x!];
     const axes = new Set(stated.map((axis) => operation.axis(axis, rank)));
     const isGone = (axis: number) => axes.size === 0 || axes.has(axis);
     const shape = x!.shape.map((size, axis) => (isGone(axis) ? 1 : size));

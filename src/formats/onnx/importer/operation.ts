@@ -14,10 +14,14 @@ const HARMLESS: Readonly<Record<string, readonly string[]>> = {
   Dropout: ["ratio", "seed", "consumed_inputs", "is_test"],
   Conv: ["kernel_shape", "pads"],
   ConvTranspose: ["kernel_shape", "pads"],
-  // Where nothing is reduced nothing is kept either.
-  ReduceSum: ["keepdims"],
   MaxPool: ["pads", "storage_order"],
   AveragePool: ["pads"],
+  // Before operator set 7, where shapes that differ said that they do.
+  Add: ["broadcast", "consumed_inputs"],
+  Sub: ["broadcast", "consumed_inputs"],
+  Mul: ["broadcast", "consumed_inputs"],
+  Div: ["broadcast", "consumed_inputs"],
+  Pow: ["broadcast"],
   Gemm: ["broadcast"],
   // Numbers are saturated in turning into floats of 8 bits alone.
   Cast: ["saturate"],

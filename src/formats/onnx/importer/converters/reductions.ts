@@ -1,5 +1,7 @@
 /** Sums, means, maxima, minima and norms over axes. */
+
 import type { GraphBuilder } from "../graphBuilder.ts";
+import { isNoop } from "../noop.ts";
 import type { Operation } from "../operation.ts";
 import { type Activation, onnxOrder } from "../values.ts";
 import { Composition } from "./composition.ts";
@@ -53,8 +55,9 @@ function reduction(reduce: Reduce): Converter {
 /** Undefined where none means that nothing is to be done. */
 function axesOf(operation: Operation, rank: number): number[] | undefined {
   const stated = operation.ints("axes") ?? operation.optionalIntegers(1) ?? [];
+  const isNothing = isNoop(operation) && stated.length === 0;
+  if (isNothing) return undefined;
   if (stated.length > 0) return stated.map((axis) => operation.axis(axis, rank));
-  if (operation.int("noop_with_empty_axes", 0) !== 0) return undefined;
   return onnxOrder(rank).slice(operation.isBatchHidden ? 1 : 0);
 }
 
