@@ -44,6 +44,18 @@ export async function compareFiles(a: Uint8Array, b: Uint8Array, graph: Graph): 
   return signal.map((power, i) => (noise[i] === 0 ? 200 : Math.min(200, 10 * Math.log10(power / noise[i]!))));
 }
 
+/** Whether onnxruntime takes a file at all: of operator sets before 7 it knows few operators. */
+export async function loads(bytes: Uint8Array): Promise<boolean> {
+  try {
+    await (
+      await ort.InferenceSession.create(bytes, { executionProviders: ["wasm"], logSeverityLevel: 3 })
+    ).release();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function feedsFor(session: ort.InferenceSession, graph: Graph, run: number): Record<string, ort.Tensor> {
   return Object.fromEntries(
     session.inputNames.map((name, index) => {

@@ -11,7 +11,7 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import type { Graph } from "../../src/ir/graph.ts";
-import { compareFiles } from "./compare.ts";
+import { compareFiles, loads } from "./compare.ts";
 
 const PACKED = new URL("../../dist/index.js", import.meta.url);
 const COMMAND = new URL("../../dist/cli.js", import.meta.url);
@@ -50,7 +50,7 @@ async function judge(path: string): Promise<string> {
   const file = (await stat(path)).isDirectory() ? join(path, "model.json") : path;
   const bytes = await readFile(file);
   const graph = await loadModel(bytes, { readShard: (name) => readFile(join(dirname(file), name)) });
-  const original = path.endsWith(".onnx") ? bytes : exportOnnx(graph);
+  const original = path.endsWith(".onnx") && (await loads(bytes)) ? bytes : exportOnnx(graph);
   const float = await decibels(original, exportOnnx(graph), graph);
   const tail = graph.tail ? `, ends at ${graph.tail.reasons.join("; ").slice(0, 200)}` : "";
   if (flags.float) return `float ${float}${tail}`;
@@ -61,11 +61,8 @@ async function judge(path: string): Promise<string> {
 
 /** What the command said beside its table. @throws Error with its last words where it refused. */
 async function run(args: string[]): Promise<string> {
-  const child = spawn(process.execPath, [COMMAND.pathname, ...args]);
-  let [out, complaint] = ["", ""];
-  child.stdout.on("data", (text) => {
-    out += text;
-  });
+  const child = spawn(process.execPath, [COMMAND.pathname, ...args], { stdio: ["ignore", "ignore", "pipe"] });
+  let complaint = "";
   child.stderr.on("data", (text) => {
     complaint += text;
   });
