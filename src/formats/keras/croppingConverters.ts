@@ -1,34 +1,45 @@
-/** Layers that cut images out of images. */
+/** Layers that cut images and sequences out of larger ones. */
 import type { LayerBuilder } from "./layerBuilder.ts";
 import type { Converter } from "./layerConverters.ts";
-import { requireChannelsLast } from "./windows.ts";
+import { bordersOf, requireChannelsLast } from "./windows.ts";
+
+const cropping: Converter = (layer) => {
+  requireChannelsLast(layer);
+  const [[top, bottom], [left, right]] = bordersOf(layer, "cropping");
+  const [, height, width] = layer.shapeOf(layer.image);
+  return crop(layer, [top, left], [height! - bottom, width! - right]);
+};
 
 export const croppingConverters: Readonly<Record<string, Converter>> = {
-  Cropping2D: (layer) => {
+  Cropping1D: cropping,
+  Cropping2D: cropping,
+  /** The odd row of what goes off goes off below. */
+  CenterCrop: (layer) => {
     requireChannelsLast(layer);
-    const { cropping = 0 } = layer.config;
-    const axes: unknown[] = Array.isArray(cropping) ? cropping : [cropping, cropping];
-    const both = axes.map((axis) => (Array.isArray(axis) ? axis : [axis, axis]));
-    const isValid =
-      both.length === 2 &&
-      both.every((ends) => ends.length === 2 && ends.every((n) => Number.isInteger(n) && n >= 0));
-    if (!isValid) throw layer.invalid(`its cropping is ${JSON.stringify(cropping)}`);
-    const [, height, width] = layer.shapeOf(layer.input);
-    const [[top, bottom], [left, right]] = both as [[number, number], [number, number]];
-    return crop(layer, [top, left], [height! - bottom, width! - right]);
+    // It samples the picture anew, with a factor that is not 1.
+    if (layer.isTfjs) throw layer.unsupported("the CenterCrop of tfjs-layers is not that of Keras");
+    const size = [layer.number("height", 0), layer.number("width", 0)];
+    const [, height, width] = layer.shapeOf(layer.image);
+    const off = [height! - size[0]!, width! - size[1]!];
+    if (off.some((count) => count < 0)) {
+      throw layer.unsupported(`it enlarges [${height}, ${width}] to [${size}]; only cropping is supported`);
+    }
+    const begin = off.map((count) => Math.floor(count / 2)) as [number, number];
+    return crop(layer, begin, [begin[0] + size[0]!, begin[1] + size[1]!]);
   },
 };
 
 /** Rows and columns from `begin` to before `end`. */
 function crop(layer: LayerBuilder, begin: [number, number], end: [number, number]): string {
-  const shape = layer.shapeOf(layer.input);
-  if (shape.length !== 4) throw layer.invalid(`its input has the shape [${shape}], and is no image`);
+  const x = layer.image;
+  const channels = layer.shapeOf(x)[3]!;
   if (end.some((last, axis) => last <= begin[axis]!)) throw layer.invalid("it leaves nothing of its input");
-  return layer.add({
+  const cut = layer.add({
     op: "slice",
-    inputs: [layer.input],
+    inputs: [x],
     begin: [0, ...begin, 0],
-    end: [-1, ...end, shape[3]!],
+    end: [-1, ...end, channels],
     steps: [1, 1, 1, 1],
   });
+  return layer.fromImage(cut);
 }

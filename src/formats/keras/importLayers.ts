@@ -1,17 +1,28 @@
 /** A Keras model, whatever file it comes from, as a Graph. */
 import { GenieError, OpenShapeError } from "../../errors.ts";
 import type { Graph } from "../../ir/graph.ts";
+import { removeDead } from "../../ir/rewrite.ts";
 import { Budget } from "../budget.ts";
+import { activationConverters } from "./activationConverters.ts";
 import { croppingConverters } from "./croppingConverters.ts";
 import { LayerBuilder } from "./layerBuilder.ts";
 import { type Converter, layerConverters } from "./layerConverters.ts";
 import { readFlatTopology } from "./nested.ts";
+import { normalizationConverters } from "./normalizationConverters.ts";
 import { otherConverters } from "./otherConverters.ts";
+import { samplingConverters } from "./samplingConverters.ts";
 import type { LayerCall } from "./topology.ts";
 import type { WeightSource } from "./weights.ts";
 
 const CONVERTERS: ReadonlyMap<string, Converter> = new Map(
-  Object.entries({ ...layerConverters, ...otherConverters, ...croppingConverters }),
+  Object.entries({
+    ...layerConverters,
+    ...activationConverters,
+    ...normalizationConverters,
+    ...samplingConverters,
+    ...croppingConverters,
+    ...otherConverters,
+  }),
 );
 
 const RECURRENT: ReadonlySet<string> = new Set([
@@ -49,7 +60,14 @@ export function importLayers(
   const topology = readFlatTopology(model, budget);
   const graph: Graph = { name: topology.name, inputs: [], outputs: [], nodes: [], constants: new Map() };
   const shapes = new Map<string, number[]>();
-  const target = { graph, shapes, isKeras3: /^3\./.test(String(kerasVersion)) };
+  const version = String(kerasVersion);
+  const target = {
+    graph,
+    shapes,
+    isKeras3: /^3\./.test(version),
+    isTfjs: version.startsWith("tfjs-layers"),
+    rows: new Map<string, string>(),
+  };
   // What each layer gives: nodes may be several for a layer, or none.
   const outputs = new Map<string, string>();
   let values = 0;
@@ -100,7 +118,8 @@ export function importLayers(
       throw new GenieError("malformed-file", `the model's output is "${name}", which is no layer of it`);
     return output;
   });
-  return graph;
+  // Sequences are rows of pixels only between the layers that read them so.
+  return removeDead(graph);
 }
 
 /**

@@ -8,6 +8,11 @@ import { Settings } from "./settings.ts";
 import type { Config, LayerCall } from "./topology.ts";
 import type { LayerWeight } from "./weights.ts";
 
+/** Ops whose inputs have equal shapes or broadcast from the last axes. */
+const ELEMENTWISE: ReadonlySet<string> = new Set([
+  ...["activation", "batchNorm", "add", "multiply", "subtract", "minimum", "maximum"],
+]);
+
 /** What the layers of one model have in common. */
 export interface Target {
   graph: Graph;
@@ -15,6 +20,10 @@ export interface Target {
   shapes: Map<string, number[]>;
   /** Whether Keras 3 wrote the model, which gives some names another meaning than Keras 2 and TensorFlow.js. */
   isKeras3: boolean;
+  /** Whether tfjs-layers made the model and no conversion: it resizes in ways of its own. */
+  isTfjs: boolean;
+  /** Sequences [N, L, C] that are the images [N, 1, L, C] under another shape. */
+  rows: Map<string, string>;
 }
 
 /** One layer being converted: its settings, its inputs, and the graph to write to. */
@@ -26,17 +35,21 @@ export class LayerBuilder {
   /** Names of the values it reads. */
   readonly inputs: readonly string[];
   readonly isKeras3: boolean;
+  readonly isTfjs: boolean;
+  /** Whether it works on sequences [N, L, C], which are images of height 1 then. */
+  readonly isSequential: boolean;
   readonly #settings: Settings;
   readonly #owner: string;
   readonly #graph: Graph;
   readonly #shapes: Map<string, number[]>;
+  readonly #rows: Map<string, string>;
   readonly #readWeights: () => readonly LayerWeight[];
   #weights: readonly LayerWeight[] | undefined;
 
   constructor(
     { name, path, className, config }: LayerCall,
     inputs: readonly string[],
-    { graph, shapes, isKeras3 }: Target,
+    { graph, shapes, isKeras3, isTfjs, rows }: Target,
     weights: () => readonly LayerWeight[],
   ) {
     this.name = name;
@@ -45,9 +58,12 @@ export class LayerBuilder {
     this.config = this.#settings.config;
     this.inputs = inputs;
     this.isKeras3 = isKeras3;
+    this.isTfjs = isTfjs;
+    this.isSequential = className.includes("1D");
     this.#owner = path.join("/");
     this.#graph = graph;
     this.#shapes = shapes;
+    this.#rows = rows;
     this.#readWeights = weights;
   }
 
@@ -57,12 +73,64 @@ export class LayerBuilder {
     return this.inputs[0]!;
   }
 
+  /** The image [N, H, W, C] that it reads: of a layer of sequences, its input as a row of pixels. */
+  get image(): string {
+    const value = this.input;
+    const shape = this.shapeOf(value);
+    if (shape.length !== (this.isSequential ? 3 : 4)) {
+      throw this.invalid(
+        `its input has the shape [${shape}], and is no ${this.isSequential ? "sequence" : "image"}`,
+      );
+    }
+    if (!this.isSequential) return value;
+    const [, length, channels] = shape;
+    return (
+      this.#rows.get(value) ??
+      this.add({ op: "reshape", inputs: [value], shape: [-1, 1, length!, channels!] }, "row")
+    );
+  }
+
+  /** What a layer with the image `value` gives: of sequences, [N, 1, L, C] as [N, L, C]. */
+  fromImage(value: string): string {
+    if (!this.isSequential) return value;
+    return this.#asSequence(value);
+  }
+
+  #asSequence(row: string): string {
+    const [, , length, channels] = this.shapeOf(row);
+    const sequence = this.#append(
+      { op: "reshape", inputs: [row], shape: [-1, length!, channels!] },
+      "sequence",
+    );
+    this.#rows.set(sequence, row);
+    return sequence;
+  }
+
   shapeOf(value: string): number[] {
     return this.#shapes.get(value)!;
   }
 
-  /** Adds a node; with a `part` it is "layer/part", without it carries the layer's name. @returns its output. */
+  /**
+   * Adds a node; with a `part` it is "layer/part", without it carries the layer's name. What works on each element of
+   * sequences that are rows of pixels works on the rows, so that it follows their convolutions.
+   *
+   * @returns its output.
+   */
   add(spec: NodeSpec, part?: string): string {
+    const rows = this.#rowsOf(spec);
+    return rows ? this.#asSequence(this.#append({ ...spec, inputs: rows }, part)) : this.#append(spec, part);
+  }
+
+  #rowsOf(spec: NodeSpec): string[] | undefined {
+    if (!ELEMENTWISE.has(spec.op)) return undefined;
+    const rows = spec.inputs.map((name) => this.#rows.get(name));
+    if (rows.every((row) => row === undefined)) return undefined;
+    // Constants align with the last axes, whatever stands before them.
+    const inputs = spec.inputs.map((name, index) => (this.#graph.constants.has(name) ? name : rows[index]));
+    return inputs.every((name) => name !== undefined) ? inputs : undefined;
+  }
+
+  #append(spec: NodeSpec, part?: string): string {
     const wanted = part ? `${this.name}/${part}` : this.name;
     let name = wanted;
     for (let number = 2; this.#shapes.has(name); number++) name = `${wanted}_${number}`;
@@ -115,12 +183,13 @@ export class LayerBuilder {
     return found;
   }
 
-  /** A setting that is a number or a pair of them. */
-  pair(setting: string, otherwise: [number, number]): [number, number] {
+  /** A setting that is a number or a pair of them, [rows, columns]; of a layer of sequences a number or a list of one. */
+  pair(setting: string, otherwise: [number, number], least = 1): [number, number] {
     const value = this.config[setting];
     if (value === undefined || value === null) return otherwise;
-    const values = Array.isArray(value) ? value : [value, value];
-    if (values.length !== 2 || !values.every((size) => Number.isInteger(size) && size >= 1)) {
+    const across = Array.isArray(value) ? value : this.isSequential ? [value] : [value, value];
+    const values = this.isSequential ? [least, ...across] : across;
+    if (values.length !== 2 || !values.every((size) => Number.isInteger(size) && size >= least)) {
       throw this.invalid(`its ${setting} is ${JSON.stringify(value)}`);
     }
     return values as [number, number];

@@ -1,5 +1,6 @@
 /** Layers with weights. */
 import type { Constant } from "../../ir/graph.ts";
+import { permute } from "../graph/permute.ts";
 import { activated } from "./activations.ts";
 import type { LayerBuilder } from "./layerBuilder.ts";
 import { paddingOf } from "./windows.ts";
@@ -15,33 +16,40 @@ const POINTWISE = {
   groups: 1,
 };
 
+const convolution: Converter = (layer) => {
+  const groups = layer.number("groups", 1);
+  const x = layer.image;
+  const value = convolve(layer, x, imageFilter(layer, "kernel", 0), groups, bias(layer, 1));
+  return finished(layer, value);
+};
+
+const depthwise: Converter = (layer) =>
+  finished(layer, convolveDepthwise(layer, layer.image, depthwiseFilter(layer), bias(layer, 1)));
+
+const separable: Converter = (layer) => {
+  const inner = convolveDepthwise(layer, layer.image, depthwiseFilter(layer), undefined, "depthwise");
+  const filter = layer.constant("pointwise_kernel", imageFilter(layer, "pointwise_kernel", 1));
+  const addend = bias(layer, 2);
+  return finished(
+    layer,
+    layer.add({ op: "conv2d", inputs: [inner, filter, ...addendOf(layer, addend)], ...POINTWISE }),
+  );
+};
+
 export const layerConverters: Readonly<Record<string, Converter>> = {
-  Conv2D(layer) {
-    const groups = layer.number("groups", 1);
-    const value = convolve(layer, layer.input, layer.weight("kernel", 0, 4), groups, bias(layer, 1));
-    return activated(layer, value, layer.config.activation, "activation");
-  },
-  DepthwiseConv2D(layer) {
-    const value = convolveDepthwise(layer, layer.input, depthwiseFilter(layer), bias(layer, 1));
-    return activated(layer, value, layer.config.activation, "activation");
-  },
-  SeparableConv2D(layer) {
-    const depthwise = convolveDepthwise(layer, layer.input, depthwiseFilter(layer), undefined, "depthwise");
-    const filter = layer.constant("pointwise_kernel", layer.weight("pointwise_kernel", 1, 4));
-    const addend = bias(layer, 2);
-    const value = layer.add({
-      op: "conv2d",
-      inputs: [depthwise, filter, ...addendOf(layer, addend)],
-      ...POINTWISE,
-    });
-    return activated(layer, value, layer.config.activation, "activation");
-  },
+  Conv1D: convolution,
+  Conv2D: convolution,
+  DepthwiseConv1D: depthwise,
+  DepthwiseConv2D: depthwise,
+  SeparableConv1D: separable,
+  SeparableConv2D: separable,
+  Conv1DTranspose: (layer) => finished(layer, convolveTransposed(layer)),
+  Conv2DTranspose: (layer) => finished(layer, convolveTransposed(layer)),
   Dense(layer) {
     const kernel = layer.weight("kernel", 0, 2);
     const addend = bias(layer, 1);
-    const shape = layer.shapeOf(layer.input);
-    const value =
-      shape.length === 2 ? dense(layer, kernel, addend) : denseOverPixels(layer, kernel, addend, shape);
+    const isImage = layer.shapeOf(layer.input).length === 4;
+    const value = isImage ? denseOverPixels(layer, kernel, addend) : dense(layer, kernel, addend);
     return activated(layer, value, layer.config.activation, "activation");
   },
   BatchNormalization(layer) {
@@ -81,9 +89,20 @@ function addendOf(layer: LayerBuilder, addend: Constant | undefined): string[] {
   return addend ? [layer.constant("bias", addend)] : [];
 }
 
+/** What an image's layer gives, after its activation. */
+function finished(layer: LayerBuilder, image: string): string {
+  return layer.fromImage(activated(layer, image, layer.config.activation, "activation"));
+}
+
+/** A filter [kH, kW, …]; that of a layer of sequences, [k, …], as one of height 1. */
+function imageFilter(layer: LayerBuilder, names: string | readonly string[], index: number): Constant {
+  const { shape, data } = layer.weight(names, index, layer.isSequential ? 3 : 4);
+  return layer.isSequential ? { shape: [1, ...shape], data } : { shape, data };
+}
+
 function depthwiseFilter(layer: LayerBuilder): Constant {
   // Keras 3 calls that of DepthwiseConv2D "kernel".
-  return layer.weight(["depthwise_kernel", "kernel"], 0, 4);
+  return imageFilter(layer, ["depthwise_kernel", "kernel"], 0);
 }
 
 function convolve(
@@ -101,7 +120,7 @@ function convolve(
     inputs: [x, layer.constant("kernel", filter), ...addendOf(layer, addend)],
     strides,
     dilations,
-    padding: paddingOf(layer, x, kernel, strides, dilations),
+    padding: paddingOf(layer, layer.shapeOf(x), kernel, strides, dilations),
     groups,
   });
 }
@@ -122,10 +141,54 @@ function convolveDepthwise(
       inputs: [x, layer.constant("depthwise_kernel", filter), ...addendOf(layer, addend)],
       strides,
       dilations,
-      padding: paddingOf(layer, x, kernel, strides, dilations),
+      padding: paddingOf(layer, layer.shapeOf(x), kernel, strides, dilations),
     },
     part,
   );
+}
+
+/**
+ * The transpose of the convolution from the output's size to the input's with the same padding. Output rows, of a
+ * kernel of k rows: "same" H·s, "valid" H·s + max(k − s, 0); and where the layer states its output_padding p,
+ * (H − 1)·s + k + p, less 2·⌊k/2⌋ where "same".
+ */
+function convolveTransposed(layer: LayerBuilder): string {
+  const x = layer.image;
+  const strides = layer.pair("strides", [1, 1]);
+  const dilations = layer.pair("dilation_rate", [1, 1]);
+  if (dilations.some((rate) => rate !== 1)) throw layer.unsupported("it is transposed and dilated");
+  const { shape, data } = imageFilter(layer, "kernel", 0);
+  // Keras keeps what is written before what is read: [kH, kW, O, C].
+  const [rows, columns, outputs, channels] = shape as [number, number, number, number];
+  const filter = {
+    shape: [rows, columns, channels, outputs],
+    data: permute(data, shape, [0, 1, 3, 2]),
+  };
+  const kernel: [number, number] = [rows, columns];
+  const stated = layer.config.output_padding ?? undefined;
+  const extra = stated === undefined ? undefined : layer.pair("output_padding", [0, 0], 0);
+  const [, height, width] = layer.shapeOf(x);
+  const isSame = layer.config.padding === "same";
+  const sizes = [height!, width!].map((size, axis) => {
+    const [k, s] = [kernel[axis]!, strides[axis]!];
+    if (!extra) return isSame ? size * s : size * s + Math.max(k - s, 0);
+    return (size - 1) * s + k + extra[axis]! - (isSame ? 2 * Math.floor(k / 2) : 0);
+  });
+  const padding = paddingOf(layer, [-1, ...sizes, outputs], kernel, strides, dilations);
+  const full = [height!, width!].map((size, axis) => (size - 1) * strides[axis]! + kernel[axis]!);
+  const outputPadding: [number, number] = [
+    sizes[0]! - full[0]! + padding.top + padding.bottom,
+    sizes[1]! - full[1]! + padding.left + padding.right,
+  ];
+  return layer.add({
+    op: "convTranspose2d",
+    inputs: [x, layer.constant("kernel", filter), ...addendOf(layer, bias(layer, 1))],
+    strides,
+    dilations,
+    padding,
+    outputPadding,
+    groups: 1,
+  });
 }
 
 function dense(layer: LayerBuilder, kernel: Constant, addend: Constant | undefined): string {
@@ -135,25 +198,16 @@ function dense(layer: LayerBuilder, kernel: Constant, addend: Constant | undefin
   });
 }
 
-/** Along the last axis at every place: a 1×1 convolution over as many pixels. */
+/** Along the last axis at every pixel of an image: a 1×1 convolution. */
 function denseOverPixels(
   layer: LayerBuilder,
   { shape: [inputs, units], data }: Constant,
   addend: Constant | undefined,
-  shape: readonly number[],
 ): string {
-  const isImage = shape.length === 4;
-  const places = shape.slice(1, -1).reduce((product, size) => product * size, 1);
-  const x = isImage
-    ? layer.input
-    : layer.add({ op: "reshape", inputs: [layer.input], shape: [-1, 1, places, inputs!] }, "pixels");
   const filter = layer.constant("kernel", { shape: [1, 1, inputs!, units!], data });
-  const spec = {
-    op: "conv2d" as const,
-    inputs: [x, filter, ...addendOf(layer, addend)],
+  return layer.add({
+    op: "conv2d",
+    inputs: [layer.input, filter, ...addendOf(layer, addend)],
     ...POINTWISE,
-  };
-  if (isImage) return layer.add(spec);
-  const y = layer.add(spec, "convolution");
-  return layer.add({ op: "reshape", inputs: [y], shape: [-1, ...shape.slice(1, -1), units!] });
+  });
 }

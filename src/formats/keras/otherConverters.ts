@@ -1,10 +1,8 @@
 /** Layers without weights of their own to learn. */
-import type { Constant } from "../../ir/graph.ts";
+import type { BinaryNode, Constant } from "../../ir/graph.ts";
 import { elementsPerImage } from "../../ir/shapeChecks.ts";
-import { activated } from "./activations.ts";
 import type { LayerBuilder } from "./layerBuilder.ts";
 import type { Converter } from "./layerConverters.ts";
-import { paddingOf, requireChannelsLast } from "./windows.ts";
 
 /** Nothing at inference. */
 const identity: Converter = (layer) => {
@@ -26,33 +24,14 @@ export const otherConverters: Readonly<Record<string, Converter>> = {
   RandomContrast: identity,
   RandomBrightness: identity,
   ActivityRegularization: identity,
-  Activation: (layer) => activated(layer, layer.input, layer.config.activation),
-  Softmax: (layer) => {
-    const rank = layer.shapeOf(layer.input).length;
-    const axis = layer.number("axis", -1);
-    if (axis !== -1 && axis !== rank - 1) throw layer.unsupported(`axis ${axis}; only the last is supported`);
-    return layer.add({ op: "softmax", inputs: [layer.input], axis: rank - 1 });
-  },
-  ReLU: (layer) => {
-    const slope = layer.number("negative_slope", 0);
-    const max = layer.number("max_value", Number.POSITIVE_INFINITY);
-    if (layer.number("threshold", 0) !== 0) throw layer.unsupported("a threshold other than 0");
-    if (slope !== 0 && Number.isFinite(max))
-      throw layer.unsupported("a max_value and a negative_slope together");
-    if (slope !== 0) return layer.activate(layer.input, { kind: "leakyRelu", alpha: slope });
-    return layer.activate(
-      layer.input,
-      Number.isFinite(max) ? { kind: "clip", min: 0, max } : { kind: "relu" },
-    );
-  },
-  LeakyReLU: (layer) =>
-    // Keras 2 calls it alpha.
-    layer.activate(layer.input, {
-      kind: "leakyRelu",
-      alpha: layer.number("negative_slope", layer.number("alpha", 0.3)),
-    }),
   Add: (layer) => fold(layer, "add"),
   Multiply: (layer) => fold(layer, "multiply"),
+  Minimum: (layer) => fold(layer, "minimum"),
+  Maximum: (layer) => fold(layer, "maximum"),
+  Subtract: (layer) => {
+    if (layer.inputs.length !== 2) throw layer.invalid(`it reads ${layer.inputs.length} values, and not two`);
+    return fold(layer, "subtract");
+  },
   /** (a + b + …) / n */
   Average: (layer) => {
     const share = layer.constant("share", { shape: [1], data: Float32Array.of(1 / layer.inputs.length) });
@@ -62,37 +41,6 @@ export const otherConverters: Readonly<Record<string, Converter>> = {
     const rank = layer.shapeOf(layer.inputs[0] ?? layer.input).length;
     const axis = layer.number("axis", -1);
     return layer.add({ op: "concat", inputs: [...layer.inputs], axis: axis < 0 ? rank + axis : axis });
-  },
-  MaxPooling2D: (layer) => pool(layer, "maxPool"),
-  AveragePooling2D: (layer) => pool(layer, "averagePool"),
-  GlobalAveragePooling2D: (layer) => {
-    requireChannelsLast(layer);
-    return squeezed(layer, (part) => layer.add({ op: "globalAveragePool", inputs: [layer.input] }, part));
-  },
-  GlobalMaxPooling2D: (layer) => {
-    requireChannelsLast(layer);
-    const [, height, width] = layer.shapeOf(layer.input);
-    const kernel: [number, number] = [height!, width!];
-    return squeezed(layer, (part) =>
-      layer.add({ op: "maxPool", inputs: [layer.input], ...NO_PADDING, kernel, strides: kernel }, part),
-    );
-  },
-  ZeroPadding2D: (layer) => {
-    requireChannelsLast(layer);
-    const [[top, bottom], [left, right]] = borders(layer);
-    const before = [0, top, left, 0];
-    const after = [0, bottom, right, 0];
-    return layer.add({ op: "pad", inputs: [layer.input], before, after, mode: "constant", value: 0 });
-  },
-  UpSampling2D: (layer) => {
-    requireChannelsLast(layer);
-    const interpolation = layer.config.interpolation ?? "nearest";
-    if (interpolation !== "nearest") {
-      throw layer.unsupported(
-        `interpolation ${JSON.stringify(interpolation)} is not supported; "nearest" is`,
-      );
-    }
-    return layer.add({ op: "upsampleNearest", inputs: [layer.input], factors: layer.pair("size", [2, 2]) });
   },
   /** With channels_first it moves the axis behind the batch to the end first, whatever that axis is. */
   Flatten: (layer) => {
@@ -128,6 +76,16 @@ export const otherConverters: Readonly<Record<string, Converter>> = {
     if (dims.every((axis, index) => axis === index + 1)) return layer.input;
     return layer.add({ op: "transpose", inputs: [layer.input], permutation: [0, ...dims] });
   },
+  /** [N, F] → [N, n, F] */
+  RepeatVector: (layer) => {
+    const x = layer.input;
+    const shape = layer.shapeOf(x);
+    const count = layer.number("n", 0);
+    if (shape.length !== 2) throw layer.invalid(`its input has the shape [${shape}], and is no vector`);
+    if (!Number.isInteger(count) || count < 1) throw layer.invalid(`it repeats ${count} times`);
+    const one = layer.add({ op: "reshape", inputs: [x], shape: [-1, 1, shape[1]!] }, "one");
+    return layer.add({ op: "gather", inputs: [one], axis: 1, indices: Array<number>(count).fill(0) });
+  },
   Rescaling: (layer) =>
     affine(layer, numbers(layer, layer.config.scale ?? 1), numbers(layer, layer.config.offset ?? 0)),
   Normalization: (layer) => {
@@ -146,14 +104,8 @@ export const otherConverters: Readonly<Record<string, Converter>> = {
   },
 };
 
-const NO_PADDING = {
-  dilations: [1, 1] as [number, number],
-  padding: { top: 0, bottom: 0, left: 0, right: 0 },
-  countPadding: false,
-};
-
 /** a ∘ b ∘ c … */
-function fold(layer: LayerBuilder, op: "add" | "multiply", last?: string): string {
+function fold(layer: LayerBuilder, op: BinaryNode["op"], last?: string): string {
   const [first, ...others] = layer.inputs;
   if (!first || others.length === 0) throw layer.invalid(`it reads ${layer.inputs.length} values`);
   return others.reduce(
@@ -161,32 +113,6 @@ function fold(layer: LayerBuilder, op: "add" | "multiply", last?: string): strin
       layer.add({ op, inputs: [value, other] }, index === others.length - 1 ? last : `partial_${index}`),
     first,
   );
-}
-
-function pool(layer: LayerBuilder, op: "maxPool" | "averagePool"): string {
-  const kernel = layer.pair("pool_size", [2, 2]);
-  const strides = layer.pair("strides", kernel);
-  const padding = paddingOf(layer, layer.input, kernel, strides, [1, 1]);
-  return layer.add({ op, inputs: [layer.input], ...NO_PADDING, kernel, strides, padding });
-}
-
-/** A pooled image [N, 1, 1, C] as [N, C], unless its dimensions are to be kept. */
-function squeezed(layer: LayerBuilder, pooled: (part?: string) => string): string {
-  if (layer.config.keepdims) return pooled();
-  const channels = layer.shapeOf(layer.input).at(-1)!;
-  return layer.add({ op: "reshape", inputs: [pooled("pool")], shape: [-1, channels] });
-}
-
-/** n, [rows, columns] or [[top, bottom], [left, right]]. */
-function borders(layer: LayerBuilder): [[number, number], [number, number]] {
-  const { padding = 1 } = layer.config;
-  const axes: unknown[] = Array.isArray(padding) ? padding : [padding, padding];
-  const both = axes.map((axis) => (Array.isArray(axis) ? axis : [axis, axis]));
-  const isValid =
-    both.length === 2 &&
-    both.every((ends) => ends.length === 2 && ends.every((n) => Number.isInteger(n) && n >= 0));
-  if (!isValid) throw layer.invalid(`its padding is ${JSON.stringify(padding)}`);
-  return both as [[number, number], [number, number]];
 }
 
 /** x · scale + offset along the last axis. */

@@ -16,6 +16,10 @@ const HARMLESS_OF: Readonly<Record<string, readonly string[]>> = {
     ...["momentum", "fused", "renorm", "renorm_clipping", "renorm_momentum", "virtual_batch_size"],
     "synchronized",
   ],
+  // The shape of alpha says it.
+  PReLU: ["shared_axes"],
+  // Of no use without pad_to_aspect_ratio.
+  Resizing: ["fill_mode", "fill_value"],
 };
 
 /** Values of settings that change nothing. */

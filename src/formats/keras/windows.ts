@@ -3,23 +3,25 @@ import type { Padding } from "../../ir/graph.ts";
 import type { LayerBuilder } from "./layerBuilder.ts";
 
 /**
- * TensorFlow's padding: "valid" none; "same" so much that the output has ⌈size / stride⌉ rows, the odd row below
+ * TensorFlow's padding: "valid" none; "causal" all before a sequence; "same" so much that the output has ⌈size / stride⌉ rows, the odd row below
  * and to the right: total = max(0, (⌈size / s⌉ − 1)·s + (k − 1)·d + 1 − size).
  *
+ * @param shape Of the image that it moves over.
  * @throws GenieError `unsupported-operator` for channels first, and other paddings.
  */
 export function paddingOf(
   layer: LayerBuilder,
-  value: string,
+  shape: readonly number[],
   kernel: readonly [number, number],
   strides: readonly [number, number],
   dilations: readonly [number, number],
 ): Padding {
   requireChannelsLast(layer);
-  const shape = layer.shapeOf(value);
-  if (shape.length !== 4) throw layer.invalid(`its input has the shape [${shape}], and is no image`);
   const mode = layer.config.padding ?? "valid";
   if (mode === "valid") return { top: 0, bottom: 0, left: 0, right: 0 };
+  if (mode === "causal" && layer.isSequential) {
+    return { top: 0, bottom: 0, left: (kernel[1] - 1) * dilations[1], right: 0 };
+  }
   if (mode !== "same") throw layer.unsupported(`padding ${JSON.stringify(mode)} is not supported`);
   return samePadding(shape, kernel, strides, dilations);
 }
@@ -45,4 +47,19 @@ export function requireChannelsLast(layer: LayerBuilder): void {
   const format = layer.config.data_format ?? "channels_last";
   if (format !== "channels_last")
     throw layer.unsupported(`data_format ${JSON.stringify(format)} is not supported`);
+}
+
+/**
+ * A setting that says how much of each side: n, [rows, columns] or [[top, bottom], [left, right]]; of a layer of
+ * sequences n or [before, behind].
+ */
+export function bordersOf(layer: LayerBuilder, setting: string): [[number, number], [number, number]] {
+  const value = layer.config[setting] ?? 1;
+  const axes: unknown[] = layer.isSequential ? [0, value] : Array.isArray(value) ? value : [value, value];
+  const both = axes.map((axis) => (Array.isArray(axis) ? axis : [axis, axis]));
+  const isValid =
+    both.length === 2 &&
+    both.every((ends) => ends.length === 2 && ends.every((n) => Number.isInteger(n) && n >= 0));
+  if (!isValid) throw layer.invalid(`its ${setting} is ${JSON.stringify(value)}`);
+  return both as [[number, number], [number, number]];
 }

@@ -100,7 +100,7 @@ describe("what is refused", () => {
       "an unknown layer",
       () => changed(3, {}, { class_name: "Unheard" }),
       "unsupported-operator",
-      /"re_lu_1" is of class Unheard.*these are: InputLayer, Conv2D/,
+      /"re_lu_1" is of class Unheard.*these are: InputLayer, Conv1D, Conv2D/,
     ],
     [
       "a recurrent layer",

@@ -1,17 +1,8 @@
 /** No setting of a Keras layer is read past: it is heeded, known to be harmless, or refused by name. */
 import { describe, expect, it } from "vitest";
 import { numbers } from "../onnx/models.ts";
-import { expectSame, load, outputsOf } from "../tfjs/tfjsModels.ts";
-
-/** A network of one layer without weights on [N, 5, 4, 3]. */
-function one(class_name: string, config: Record<string, unknown>) {
-  const layers = [
-    { class_name: "InputLayer", config: { name: "x", batch_input_shape: [null, 5, 4, 3] } },
-    { class_name, config: { name: "only", ...config } },
-  ];
-  const model_config = { class_name: "Sequential", config: { name: "one", layers } };
-  return load({ json: { modelTopology: { model_config }, weightsManifest: [] }, shards: {} });
-}
+import { expectSame, outputsOf } from "../tfjs/tfjsModels.ts";
+import { oneLayer } from "./oneLayer.ts";
 
 describe("settings of Keras layers", () => {
   it.each([
@@ -25,7 +16,7 @@ describe("settings of Keras layers", () => {
       /is quantized already/,
     ],
   ])("%s with %o is refused", async (className, config, message) => {
-    await expect(one(className, config)).rejects.toThrow(message);
+    await expect(oneLayer(className, config)).rejects.toThrow(message);
   });
 
   it.each([
@@ -34,7 +25,7 @@ describe("settings of Keras layers", () => {
     ["Rescaling", { scale: 1, dtype: { class_name: "DTypePolicy", config: { name: "mixed_float16" } } }],
     ["Rescaling", { scale: 1, trainable: true, kernel_regularizer: { class_name: "L2" }, switched: false }],
   ])("%s with %o computes what it is at inference", async (className, config) => {
-    const graph = await one(className, config);
+    const graph = await oneLayer(className, config);
     expectSame(outputsOf(graph), [numbers(60, 3)], 0);
   });
 });

@@ -1,7 +1,7 @@
 /** Models of tfjs-layers, the reference for Keras semantics: made, saved, run. */
 import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
-import type { LayersModel, layers } from "@tensorflow/tfjs-layers";
+import { type LayersModel, layers, type Sequential, sequential } from "@tensorflow/tfjs-layers";
 import { expect } from "vitest";
 import type { CompanionReader } from "../../../src/formats/companion.ts";
 import type { Graph } from "../../../src/ir/graph.ts";
@@ -114,4 +114,20 @@ export function expectSame(
     expect(largest).toBeGreaterThan(0);
     expect(worst).toBeLessThanOrEqual(tolerance * largest);
   });
+}
+
+/** The model, its weights filled, saved and loaded by us computes what tfjs-layers does. @returns its graph. */
+export async function expectLikeTfjs(reference: LayersModel): Promise<Graph> {
+  fillWeights(reference);
+  const graph = await load(await save(reference));
+  expectSame(outputsOf(graph), predict(reference));
+  return graph;
+}
+
+/** One layer behind the other, on an input of this shape without the batch. */
+export function chain(inputShape: number[], ...rest: Parameters<Sequential["add"]>[0][]): Sequential {
+  const out = sequential();
+  out.add(layers.inputLayer({ inputShape }));
+  for (const layer of rest) out.add(layer);
+  return out;
 }
