@@ -11,7 +11,7 @@ import { readFlatTopology } from "./nested.ts";
 import { normalizationConverters } from "./normalizationConverters.ts";
 import { otherConverters } from "./otherConverters.ts";
 import { samplingConverters } from "./samplingConverters.ts";
-import type { LayerCall } from "./topology.ts";
+import { type LayerCall, record } from "./topology.ts";
 import type { WeightSource } from "./weights.ts";
 
 const CONVERTERS: ReadonlyMap<string, Converter> = new Map(
@@ -71,7 +71,8 @@ export function importLayers(
   // What each layer gives: nodes may be several for a layer, or none.
   const outputs = new Map<string, string>();
   let values = 0;
-  for (const layer of inOrder(topology.layers)) {
+  for (const call of inOrder(topology.layers)) {
+    const layer = withoutSteps(call);
     if (layer.className === "InputLayer") {
       const shape = readInputShape(layer, inputShape);
       graph.inputs.push({ name: layer.name, shape });
@@ -98,7 +99,7 @@ export function importLayers(
       throw new GenieError(
         "unsupported-operator",
         `layer "${layer.name}" is of class ${layer.className}, which is not supported; these are: ` +
-          `InputLayer, ${[...CONVERTERS.keys()].join(", ")}`,
+          `InputLayer, ${[...CONVERTERS.keys()].join(", ")}, TimeDistributed`,
       );
     }
     const inputs = layer.inputs.map((name) => outputs.get(name)!);
@@ -120,6 +121,26 @@ export function importLayers(
   });
   // Sequences are rows of pixels only between the layers that read them so.
   return removeDead(graph);
+}
+
+/** Layers that do the same to every vector of a sequence as to one alone. */
+const STEPWISE: readonly unknown[] = [
+  ...["Dense", "Activation", "Dropout", "ReLU", "LeakyReLU", "ELU", "ThresholdedReLU"],
+];
+
+/** A layer that another one applies to each step of its input, where all steps at once are the same to it. */
+function withoutSteps(call: LayerCall): LayerCall {
+  if (call.className !== "TimeDistributed") return call;
+  const { class_name: className, config } = record(call.config.layer, `the layer inside "${call.name}"`);
+  if (!STEPWISE.includes(className)) {
+    throw new GenieError(
+      "unsupported-operator",
+      `layer "${call.name}" is a TimeDistributed of ${JSON.stringify(className)}; ` +
+        `of these it is supported: ${STEPWISE.join(", ")}`,
+    );
+  }
+  const settings = record(config, `the config of the layer inside "${call.name}"`);
+  return { ...call, className: String(className), config: settings };
 }
 
 /**

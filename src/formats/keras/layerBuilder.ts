@@ -5,7 +5,7 @@ import { BATCH } from "../../ir/shapeChecks.ts";
 import { outputShape } from "../../ir/shapeRules.ts";
 import type { NodeSpec } from "../graph/nodeSpec.ts";
 import { Settings } from "./settings.ts";
-import type { Config, LayerCall } from "./topology.ts";
+import { type Config, keywordThatMatters, type LayerCall } from "./topology.ts";
 import type { LayerWeight } from "./weights.ts";
 
 /** Ops whose inputs have equal shapes or broadcast from the last axes. */
@@ -39,6 +39,7 @@ export class LayerBuilder {
   /** Whether it works on sequences [N, L, C], which are images of height 1 then. */
   readonly isSequential: boolean;
   readonly #settings: Settings;
+  readonly #call: LayerCall;
   readonly #owner: string;
   readonly #graph: Graph;
   readonly #shapes: Map<string, number[]>;
@@ -47,12 +48,14 @@ export class LayerBuilder {
   #weights: readonly LayerWeight[] | undefined;
 
   constructor(
-    { name, path, className, config }: LayerCall,
+    call: LayerCall,
     inputs: readonly string[],
     { graph, shapes, isKeras3, isTfjs, rows }: Target,
     weights: () => readonly LayerWeight[],
   ) {
+    const { name, path, className, config } = call;
     this.name = name;
+    this.#call = call;
     this.className = className;
     this.#settings = new Settings(config);
     this.config = this.#settings.config;
@@ -207,13 +210,15 @@ export class LayerBuilder {
     this.#settings.passOverAll();
   }
 
-  /** @throws GenieError `unsupported-operator` for a setting that was not read and may matter. */
+  /** @throws GenieError `unsupported-operator` for a setting that was not read and may matter, and for keywords. */
   requireHeeded(): void {
     const { dtype } = this.config;
     // Its weights are integers whose scales stand beside them.
     if (JSON.stringify(dtype ?? null).includes("QuantizedDTypePolicy")) {
       throw this.unsupported("it is quantized already (its dtype says so); save the model as it was before");
     }
+    const keyword = keywordThatMatters(this.#call);
+    if (keyword !== undefined) throw this.unsupported(`it is called with ${keyword}, which is not supported`);
     const setting = this.#settings.leftover(this.className);
     if (setting !== undefined) {
       throw this.unsupported(

@@ -1,17 +1,25 @@
 /** Models inside models: their layers take the place of the layer that they are. */
 import { GenieError } from "../../errors.ts";
 import type { Budget } from "../budget.ts";
-import { type Config, type LayerCall, MODEL_CLASSES, readTopology, type Topology } from "./topology.ts";
+import {
+  type Config,
+  keywordThatMatters,
+  type LayerCall,
+  MODEL_CLASSES,
+  nameOfOutput,
+  readTopology,
+  type Topology,
+} from "./topology.ts";
 
 /**
  * The topology of `{class_name, config}` without nested models. The layer "conv" of a nested model "backbone" is
  * called "backbone/conv".
  *
- * @throws GenieError as `readTopology`, and `unsupported-operator` for a nested model with several outputs.
+ * @throws GenieError as `readTopology`, and `unsupported-operator` for a nested model that is called in training.
  */
 export function readFlatTopology(model: unknown, budget: Budget): Topology {
   const layers: LayerCall[] = [];
-  // What stands for another value: a nested model for its last layer, its input for what the model reads.
+  // What stands for another value: a nested model's output for the layer that gives it, its input for what the model reads.
   const aliases = new Map<string, string>();
   const top = readTopology(model);
   flatten(top, { scope: "", path: [] }, layers, aliases, budget);
@@ -54,15 +62,20 @@ function flatten(
       continue;
     }
     const inner = readTopology({ class_name: layer.className, config: layer.config });
-    if (inner.outputs.length !== 1 || inner.inputs.length !== layer.inputs.length) {
+    if (inner.inputs.length !== layer.inputs.length) {
       throw new GenieError(
-        "unsupported-operator",
-        `layer "${whole.name}" is a model of ${inner.inputs.length} inputs and ${inner.outputs.length} outputs ` +
-          `that reads ${layer.inputs.length} values; nested models with one output are supported`,
+        "invalid-model",
+        `layer "${whole.name}" is a model of ${inner.inputs.length} inputs that reads ${layer.inputs.length} values`,
       );
     }
+    const keyword = keywordThatMatters(layer);
+    if (keyword !== undefined) {
+      throw new GenieError("unsupported-operator", `layer "${whole.name}" is a model called with ${keyword}`);
+    }
     const innerName = (name: string): string => `${whole.name}/${name}`;
-    aliases.set(whole.name, innerName(inner.outputs[0]!));
+    inner.outputs.forEach((name, index) => {
+      aliases.set(nameOfOutput(whole.name, index), innerName(name));
+    });
     inner.inputs.forEach((name, index) => {
       aliases.set(innerName(name), whole.inputs[index]!);
       const stated = inner.layers.find((layer) => layer.name === name)?.config;

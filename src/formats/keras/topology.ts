@@ -12,8 +12,10 @@ export interface LayerCall {
   path: string[];
   className: string;
   config: Config;
-  /** Names of the layers whose outputs it reads. */
+  /** Names of the values that it reads: of the layers that give them, "model#1" for a model's second output. */
   inputs: string[];
+  /** What else it is called with: {"training": true}. */
+  keywords: Config;
 }
 
 export interface Topology {
@@ -63,9 +65,10 @@ function readSequential(config: unknown): Topology {
         className: "InputLayer",
         config: { ...layer.config, batch_input_shape: batchInputShape },
         inputs: [],
+        keywords: {},
       });
     }
-    layers.push({ ...layer, inputs: layers.slice(-1).map(nameOf) });
+    layers.push({ ...layer, inputs: layers.slice(-1).map(nameOf), keywords: {} });
   }
   return {
     name: text(settings.name, "sequential"),
@@ -79,33 +82,41 @@ function readFunctional(config: Config): Topology {
   const entries = list(config.layers, "layers").map((entry) => {
     const { inbound_nodes: nodes = [] } = record(entry, "a layer");
     const layer = readLayer(entry);
-    return { layer, calls: list(nodes, `inbound_nodes of "${layer.name}"`).map(tensorsOf) };
+    return { layer, calls: list(nodes, `inbound_nodes of "${layer.name}"`).map(readCall) };
   });
   const inputs = tensorsOf(config.input_layers);
   const outputs = tensorsOf(config.output_layers);
   const uses = new Map(entries.map(({ layer, calls }) => [layer.name, calls.length]));
   const last = new Map<string, number>();
-  for (const { layer, call } of [...entries.flatMap(({ calls }) => calls.flat()), ...outputs]) {
+  for (const { layer, call } of [
+    ...entries.flatMap(({ calls }) => calls.flatMap(({ tensors }) => tensors)),
+    ...outputs,
+  ]) {
     last.set(layer, Math.max(call, last.get(layer) ?? 0));
   }
   const read = (references: readonly TensorReference[]): string[] =>
-    references.map(({ layer, call }) => {
+    references.map(({ layer, call, tensor }) => {
       const count = uses.get(layer) ?? 0;
-      if (count < 2) return layer;
+      if (count < 2) return nameOfOutput(layer, tensor);
       // Models inside count from 1 where what made them counts as a use. Every use that is kept is read.
       const first = last.get(layer) === count ? 1 : 0;
       const index = call - first;
       if (index < 0 || index >= count) {
         throw malformed(`use ${call} of layer "${layer}" is read, which has ${count}`);
       }
-      return nameOfCall(layer, index);
+      return nameOfOutput(nameOfCall(layer, index), tensor);
     });
   return {
     name: text(config.name, "model"),
     layers: entries.flatMap(({ layer, calls }) =>
       // Inputs read nothing.
-      (calls.length === 0 ? [[]] : calls).map(
-        (call, index): LayerCall => ({ ...layer, name: nameOfCall(layer.name, index), inputs: read(call) }),
+      (calls.length === 0 ? [{ tensors: [], keywords: {} }] : calls).map(
+        ({ tensors, keywords }, index): LayerCall => ({
+          ...layer,
+          name: nameOfCall(layer.name, index),
+          inputs: read(tensors),
+          keywords,
+        }),
       ),
     ),
     inputs: read(inputs),
@@ -117,7 +128,18 @@ function nameOfCall(layer: string, call: number): string {
   return call === 0 ? layer : `${layer}:${call}`;
 }
 
-function readLayer(entry: unknown): Omit<LayerCall, "inputs"> {
+/** What a use of a layer gives in its place: only models give more than one value. */
+export function nameOfOutput(use: string, index: number): string {
+  return index === 0 ? use : `${use}#${index}`;
+}
+
+/** "training = true": the first keyword of a call that is neither off nor left out. */
+export function keywordThatMatters({ keywords }: LayerCall): string | undefined {
+  const found = Object.entries(keywords).find(([, value]) => value !== null && value !== false);
+  return found && `${found[0]} = ${JSON.stringify(found[1]).slice(0, 80)}`;
+}
+
+function readLayer(entry: unknown): Omit<LayerCall, "inputs" | "keywords"> {
   const { class_name: className, config, name } = record(entry, "a layer");
   const settings = record(config, "a layer's config");
   if (typeof className !== "string") throw malformed("a layer has no class_name");
@@ -126,10 +148,35 @@ function readLayer(entry: unknown): Omit<LayerCall, "inputs"> {
   return { name: ownName, path: [ownName], className, config: settings };
 }
 
-/** A value: what a layer gives the so many-th time that it is used. */
+/** A value: what a layer gives the so many-th time that it is used; a model may give several. */
 interface TensorReference {
   layer: string;
   call: number;
+  tensor: number;
+  keywords: unknown;
+}
+
+/** What a layer is called with. */
+interface Call {
+  tensors: TensorReference[];
+  keywords: Config;
+}
+
+/** Keras 2 writes the keywords behind each tensor, Keras 3 {args, kwargs}. */
+function readCall(node: unknown): Call {
+  const tensors = tensorsOf(node);
+  const { args, kwargs } = Array.isArray(node) ? {} : record(node, "a use of a layer");
+  const others = Array.isArray(args) ? args.filter((value) => tensorsOf(value).length === 0) : [];
+  return {
+    tensors,
+    keywords: Object.assign(
+      {},
+      ...tensors.map(({ keywords }) => keywords),
+      kwargs,
+      // Without a name, but no less a setting.
+      ...others.map((value, index) => ({ [`argument ${tensors.length + index}`]: value })),
+    ),
+  };
 }
 
 /**
@@ -138,9 +185,10 @@ interface TensorReference {
  */
 function tensorsOf(value: unknown): TensorReference[] {
   if (Array.isArray(value)) {
-    const [layer, call = 0] = value;
-    const isReference = typeof layer === "string" && Number.isSafeInteger(call) && call >= 0;
-    return isReference ? [{ layer, call }] : value.flatMap(tensorsOf);
+    const [layer, call = 0, tensor = 0, keywords] = value;
+    const isReference =
+      typeof layer === "string" && [call, tensor].every((n) => Number.isSafeInteger(n) && n >= 0);
+    return isReference ? [{ layer, call, tensor, keywords }] : value.flatMap(tensorsOf);
   }
   if (typeof value !== "object" || value === null) return [];
   const { class_name: className, config, args, keras_history: history } = value as Record<string, unknown>;
