@@ -3,9 +3,11 @@ import type { Images } from "../src/images.ts";
 import type { Graph } from "../src/ir/graph.ts";
 import { heapBytes, initializeKernels } from "../src/kernels/heap.ts";
 import { type KernelTime, startProfile } from "../src/kernels/profile.ts";
-import { reconstruct } from "../src/quantization/reconstruct.ts";
+import { resolveReconstruction } from "../src/quantization/options.ts";
+import { reconstruct, reconstructHere } from "../src/quantization/reconstruct.ts";
 import { loadModel } from "../src/session/load.ts";
-import { synthesize } from "../src/synthesis/distill.ts";
+import { distillHere, synthesize } from "../src/synthesis/distill.ts";
+import { resolveSynthesis } from "../src/synthesis/options.ts";
 import { randomTensor, valuesOf } from "./data.ts";
 import type { Environment } from "./environment.ts";
 import type { CaseData, CaseName, CaseResult, Part } from "./iterationResult.ts";
@@ -44,24 +46,26 @@ interface Lap {
 /** The median of one batch's iterations. */
 async function distill(graph: Graph, images: number, clock: () => number): Promise<Lap> {
   const laps = startLaps(clock);
-  await synthesize(graph, {
+  const settings = resolveSynthesis({
     images,
     batchSize: images,
     iterations: WARM_UP.distillation + SAMPLES,
     onProgress: () => laps.next(graph.name),
   });
+  await synthesize(graph, settings, distillHere(undefined));
   return medianLap(laps.stop().slice(WARM_UP.distillation));
 }
 
 /** The median iteration of every block, with the rounding regularizer on, as after the warm-up of a long run. */
 async function reconstructBlocks(graph: Graph, batchSize: number, clock: () => number): Promise<Lap[]> {
   const laps = startLaps(clock);
-  await reconstruct(graph, randomImages(graph, 2 * batchSize), {
+  const settings = resolveReconstruction({
     batchSize,
     iterations: WARM_UP.reconstruction + SAMPLES,
     warmup: 0,
     onProgress: (progress) => laps.next(progress.stage === "reconstruction" ? progress.block : ""),
   });
+  await reconstruct(graph, randomImages(graph, 2 * batchSize), settings, reconstructHere(undefined));
   const all = laps.stop();
   const names = [...new Set(all.map(({ name }) => name))];
   // What precedes a block's first iteration, the scale search and the float outputs, is in its first lap.

@@ -27,8 +27,9 @@ export { evaluate, predict, quantize, reconstruct, synthesize } from "./session/
 export type { EvaluateOptions, Evaluation } from "./session/evaluate.ts";
 export { type LoadOptions, loadModel } from "./session/load.ts";
 export { type InputSize, type Preset, type PresetName, presetFor, presets } from "./session/presets.ts";
-export type { Quantization, QuantizeOptions } from "./session/quantize.ts";
+export type { Quantization } from "./session/quantize.ts";
 export { openSession, type Resumable, type Session, type SessionOptions } from "./session/session.ts";
+export type { QuantizeOptions } from "./session/settings.ts";
 export {
   findInputRange,
   noiseImages,

@@ -1,10 +1,16 @@
-/** Checks of numeric options, shared by synthesis and quantization. */
+/** Making options complete, and checks of numeric ones, shared by synthesis and quantization. */
 import { GenieError } from "./errors.ts";
 
 /** Options with every default filled in; those named in `Open` may still be missing. */
 export type Resolved<Options, Open extends keyof Options> = {
   [Key in Exclude<keyof Options, Open>]-?: NonNullable<Options[Key]>;
 } & Pick<Options, Open>;
+
+/** The options that have a value: what is undefined leaves a default as it is. */
+export function given<Options extends object>(options: Options | undefined): Partial<Options> {
+  const entries = Object.entries(options ?? {}).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as Partial<Options>;
+}
 
 /** @throws GenieError `invalid-option` unless `value` is an integer in [minimum, maximum]. */
 export function requireInteger(name: string, value: number, minimum: number, maximum: number): void {

@@ -2,7 +2,6 @@
 import { writeNpy } from "../formats/npy.ts";
 import type { Images } from "../images.ts";
 import { contactSheet } from "../report/contactSheet.ts";
-import type { Preset } from "../session/presets.ts";
 import type { SynthesisOptions } from "../synthesis/options.ts";
 import type { SynthesisFlags } from "./options.ts";
 import type { OutputFile } from "./output.ts";
@@ -30,12 +29,12 @@ function concatenate(batches: readonly Images[]): Images {
   return { shape: [count, ...batches[0]!.shape.slice(1)], data };
 }
 
-/** The options of synthesis that flags and preset give. */
-export function synthesisOptions(flags: SynthesisFlags, preset: Preset): SynthesisOptions {
+/** The options of synthesis that flags give: what none is given for, the preset settles. */
+export function synthesisOptions(flags: SynthesisFlags): SynthesisOptions {
   return {
-    images: flags.images ?? preset.images,
-    iterations: flags.synthesisIterations ?? preset.synthesisIterations,
-    batchSize: flags.batchSize ?? preset.batchSize,
+    images: flags.images,
+    iterations: flags.synthesisIterations,
+    batchSize: flags.batchSize,
     mode: flags.mode,
     swing: flags.swing,
     seed: flags.seed,

@@ -68,34 +68,36 @@ export function valuesNamed(values: Values, name: string): Images {
 }
 
 /**
- * Runs the graph on all images, `batchSize` at a time.
+ * Runs the graph with its own constants on all images, `batchSize` at a time.
  *
- * @param constants A tensor for each constant of the graph.
  * @param values Its inputs.
  * @param visit Gets the outputs for the images from `start` on, which are gone afterwards.
  */
 export async function visitAll(
   graph: Graph,
-  constants: ReadonlyMap<string, Tensor>,
   values: Values,
   visit: (outputs: ReadonlyMap<string, Tensor>, start: number) => void,
   { batchSize = 64, afterBatch = async () => {}, ...options }: SlabOptions = {},
 ): Promise<void> {
   const count = countOf(values);
-  for (let start = 0; start < count; start += batchSize) {
-    const end = Math.min(start + batchSize, count);
-    tidy(() => {
-      const feeds = new Map([...constants, ...slabs(graph, values, start, end)]);
-      visit(run(graph, feeds, options), start);
-    });
-    await afterBatch(end);
+  const constants = uploadConstants(graph);
+  try {
+    for (let start = 0; start < count; start += batchSize) {
+      const end = Math.min(start + batchSize, count);
+      tidy(() => {
+        const feeds = new Map([...constants, ...slabs(graph, values, start, end)]);
+        visit(run(graph, feeds, options), start);
+      });
+      await afterBatch(end);
+    }
+  } finally {
+    disposeAll(constants.values());
   }
 }
 
 /** The graph's outputs for all images (see `visitAll`). */
 export async function runAll(
   graph: Graph,
-  constants: ReadonlyMap<string, Tensor>,
   values: Values,
   options: SlabOptions = {},
 ): Promise<Map<string, Images>> {
@@ -110,6 +112,6 @@ export async function runAll(
       out.set(name, all);
     }
   };
-  await visitAll(graph, constants, values, collect, options);
+  await visitAll(graph, values, collect, options);
   return out;
 }

@@ -1,7 +1,7 @@
 /** Bias correction: what quantization moves on average is taken back (Nagel et al., ICCV 2019, section 4.2). */
 import { ones, type Tensor, tensor, tensor1d } from "@tensorflow/tfjs-core";
 import type { Collective } from "../engine/collective.ts";
-import { disposeAll, download, uploadConstants, visitAll } from "../engine/feeds.ts";
+import { disposeAll, download } from "../engine/feeds.ts";
 import { countOf, type Images, type Values } from "../images.ts";
 import type { Activation, Constant, Graph, LayerNode } from "../ir/graph.ts";
 import { toFakeQuantized } from "../ir/quantized.ts";
@@ -9,7 +9,7 @@ import { isLayer, removeDead } from "../ir/rewrite.ts";
 import { matMul } from "../kernels/matmul.ts";
 import { scaleShift } from "../kernels/normalize.ts";
 import type { BlockQuantization, Slabs } from "./quantizedBlock.ts";
-import { concatenate, sampleRows } from "./rows.ts";
+import { sampleRows, sampleValues } from "./samples.ts";
 
 /** Positions (of all images together) that a mean is taken over: its error is under a hundredth of the spread. */
 const SAMPLES = 2 ** 14;
@@ -71,7 +71,7 @@ async function sampleBefore(
   graph: Graph,
   layer: LayerNode,
   inputs: Values,
-  { slabSize, afterSlab }: Slabs,
+  slabs: Slabs,
   { size }: Collective,
 ): Promise<Images> {
   const nodes = graph.nodes.map((node) => {
@@ -80,19 +80,11 @@ async function sampleBefore(
     return bare;
   });
   const part = removeDead({ ...graph, nodes, outputs: [layer.output] });
-  const pieces: Images[] = [];
-  const pick = (outputs: ReadonlyMap<string, Tensor>): void => {
-    const output = outputs.get(layer.output)!;
+  const pick = (output: Tensor): Images => {
     const ofAll = (samplesOf(output.shape.at(-1)!) * output.shape[0]!) / (countOf(inputs) * size);
-    pieces.push(sampleRows(output, Math.ceil(ofAll)));
+    return sampleRows(output, Math.ceil(ofAll));
   };
-  const constants = uploadConstants(part);
-  try {
-    await visitAll(part, constants, inputs, pick, { batchSize: slabSize, afterBatch: afterSlab });
-  } finally {
-    disposeAll(constants.values());
-  }
-  return concatenate(pieces);
+  return (await sampleValues(part, part.outputs, inputs, pick, slabs)).get(layer.output)!;
 }
 
 /**

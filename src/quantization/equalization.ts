@@ -1,7 +1,6 @@
 /** Which channels of low-bit activations are lifted before quantization, and how far. */
 import { type Tensor, tensor1d } from "@tensorflow/tfjs-core";
 import type { Collective } from "../engine/collective.ts";
-import { disposeAll, runAll, uploadConstants } from "../engine/feeds.ts";
 import { countOf, type Images, type Values } from "../images.ts";
 import type { BitAssignment } from "../ir/bits.ts";
 import type { Block } from "../ir/blocks.ts";
@@ -9,7 +8,7 @@ import { equalize, lift, type RectifiedLink, rectifiedLinks } from "../ir/equali
 import { type Graph, quantRange } from "../ir/graph.ts";
 import { searchActivationScale } from "../kernels/scalesearch.ts";
 import type { Slabs } from "./quantizedBlock.ts";
-import { concatenate, sampleRows } from "./rows.ts";
+import { sampleRows, sampleValues } from "./samples.ts";
 
 /** Activations of as many bits or more have steps to spare. */
 const AMPLE_BITS = 8;
@@ -76,7 +75,9 @@ export async function equalizeActivations(
   const links = rectifiedLinks(folded).filter(isUneven);
   if (links.length === 0) return unequalized(folded);
   const outputs = links.map(({ from }) => from.output);
-  const samples = await sampleValues(folded, outputs, images, slabs, collective.size);
+  const perImage = Math.ceil(SAMPLES / (countOf(images) * collective.size));
+  const pick = (value: Tensor): Images => sampleRows(value, perImage * value.shape[0]!);
+  const samples = await sampleValues(folded, outputs, images, pick, slabs);
   const gains = new Map<RectifiedLink, Float32Array>();
   for (const link of links) {
     const width = bits.activations.get(link.to.inputs[0]!)!;
@@ -94,33 +95,6 @@ export async function equalizeActivations(
   }
   const { graph: float, lifts } = lift(folded, gains);
   return { lifted: equalize(folded, gains), float, lifts };
-}
-
-/** Some rows [samples, C] of each of the named values, of this member's images. */
-async function sampleValues(
-  graph: Graph,
-  names: readonly string[],
-  images: Values,
-  { slabSize, afterSlab }: Slabs,
-  members: number,
-): Promise<Map<string, Images>> {
-  const perImage = Math.ceil(SAMPLES / (countOf(images) * members));
-  const pieces = new Map(names.map((name): [string, Images[]] => [name, []]));
-  const observe = (name: string) => (value: Tensor) => {
-    pieces.get(name)!.push(sampleRows(value, perImage * value.shape[0]!));
-    return value;
-  };
-  const constants = uploadConstants(graph);
-  try {
-    await runAll(graph, constants, images, {
-      batchSize: slabSize,
-      afterBatch: afterSlab,
-      taps: new Map(names.map((name) => [name, observe(name)])),
-    });
-  } finally {
-    disposeAll(constants.values());
-  }
-  return new Map(names.map((name) => [name, concatenate(pieces.get(name)!)]));
 }
 
 /** The range of each channel as the published search has it for all members' rows; 0 where nothing passes. */

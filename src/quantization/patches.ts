@@ -1,12 +1,11 @@
 /** What a layer's filter sees: windows of its input, at some of the positions where it is applied. */
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { disposeAll, uploadConstants, visitAll } from "../engine/feeds.ts";
 import type { Images, Values } from "../images.ts";
 import type { ConvTranspose2dNode, Graph, LayerNode } from "../ir/graph.ts";
 import { removeDead } from "../ir/rewrite.ts";
 import { view } from "../kernels/heap.ts";
 import type { Slabs } from "./quantizedBlock.ts";
-import { concatenate } from "./rows.ts";
+import { sampleValues } from "./samples.ts";
 
 /** A layer that multiplies its filter with windows of its input. */
 export type WindowedLayer = Exclude<LayerNode, ConvTranspose2dNode>;
@@ -29,23 +28,16 @@ export async function samplePatches(
   layer: WindowedLayer,
   inputs: Values,
   wanted: number,
-  { slabSize, afterSlab }: Slabs,
+  slabs: Slabs,
 ): Promise<Images> {
   const part = removeDead({ ...graph, outputs: [layer.inputs[0]!] });
   const filter = graph.constants.get(layer.inputs[1]!)!.shape;
-  const pieces: Images[] = [];
   const size = windowSize(layer, filter);
-  const pick = (values: ReadonlyMap<string, Tensor>): void => {
-    const data = patchesOf(values.get(layer.inputs[0]!)!, layer, filter, wanted);
-    pieces.push({ shape: [data.length / size, size], data });
+  const pick = (x: Tensor): Images => {
+    const data = patchesOf(x, layer, filter, wanted);
+    return { shape: [data.length / size, size], data };
   };
-  const constants = uploadConstants(part);
-  try {
-    await visitAll(part, constants, inputs, pick, { batchSize: slabSize, afterBatch: afterSlab });
-  } finally {
-    disposeAll(constants.values());
-  }
-  return concatenate(pieces);
+  return (await sampleValues(part, part.outputs, inputs, pick, slabs)).get(layer.inputs[0]!)!;
 }
 
 function patchesOf(x: Tensor, layer: WindowedLayer, filter: readonly number[], wanted: number): Float32Array {

@@ -1,5 +1,5 @@
 /** A finished block: its integers, and what it gives with them. Plain data, which can be posted and kept. */
-import { disposeAll, runAll, uploadConstants } from "../engine/feeds.ts";
+import { runAll } from "../engine/feeds.ts";
 import type { Values } from "../images.ts";
 import type { Constant, Graph, QuantizedGraph, QuantizedTensor, QuantParams } from "../ir/graph.ts";
 import { dequantize, toFakeQuantized } from "../ir/quantized.ts";
@@ -30,13 +30,8 @@ export function commit({ weights, activations, biases }: BlockQuantization, mode
 }
 
 /** The outputs of block `graph` for its inputs x, computed a slab of images at a time. */
-export async function floatForward(graph: Graph, x: Values, { slabSize, afterSlab }: Slabs): Promise<Values> {
-  const constants = uploadConstants(graph);
-  try {
-    return await runAll(graph, constants, x, { batchSize: slabSize, afterBatch: afterSlab });
-  } finally {
-    disposeAll(constants.values());
-  }
+export function floatForward(graph: Graph, x: Values, { slabSize, afterSlab }: Slabs): Promise<Values> {
+  return runAll(graph, x, { batchSize: slabSize, afterBatch: afterSlab });
 }
 
 /** The same with its weights and activations quantized. */

@@ -10,7 +10,7 @@ import { ownBiases } from "../ir/ownBiases.ts";
 import { upToScores } from "../ir/scores.ts";
 import { initializeKernels } from "../kernels/heap.ts";
 import { createBreather } from "../progress.ts";
-import { plainSettings, type ReconstructionOptions, resolveReconstruction } from "./options.ts";
+import { plainSettings, type ResolvedReconstruction } from "./options.ts";
 import { commit, unquantized } from "./quantizedBlock.ts";
 import {
   type BlockReport,
@@ -59,11 +59,10 @@ export interface BlockStore {
 export async function reconstruct(
   graph: Graph,
   images: Images,
-  options: ReconstructionOptions = {},
-  reconstructor: Reconstructor = reconstructHere(options.signal),
+  resolved: ResolvedReconstruction,
+  reconstructor: Reconstructor,
   store?: BlockStore,
 ): Promise<Reconstruction> {
-  const resolved = resolveReconstruction(options);
   const settings = plainSettings(resolved);
   requireFitting(images, graph);
   const folded = ownBiases(foldBatchNorm(graph));

@@ -6,8 +6,9 @@ import type { ReconstructionOptions } from "../quantization/options.ts";
 import type { Reconstruction } from "../quantization/reconstruct.ts";
 import type { SynthesisOptions } from "../synthesis/options.ts";
 import type { EvaluateOptions, Evaluation } from "./evaluate.ts";
-import type { Quantization, QuantizeOptions } from "./quantize.ts";
+import type { Quantization } from "./quantize.ts";
 import { openSession, type Resumable, type Session, type SessionOptions } from "./session.ts";
+import type { QuantizeOptions } from "./settings.ts";
 
 /**
  * Zero-shot quantization (GENIE; Jeon et al., CVPR 2023): synthesizes calibration images from the model's

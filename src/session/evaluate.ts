@@ -1,5 +1,5 @@
 /** Accuracy of a float or quantized model on labelled images. */
-import { disposeAll, runAll, uploadConstants } from "../engine/feeds.ts";
+import { runAll } from "../engine/feeds.ts";
 import { GenieError } from "../errors.ts";
 import { type Images, inputValues } from "../images.ts";
 import type { Graph, QuantizedGraph } from "../ir/graph.ts";
@@ -81,21 +81,16 @@ export async function predict(
   await initializeKernels();
   const graph = "weights" in model ? toFakeQuantized(model) : model;
   const total = images.shape[0]!;
-  const constants = uploadConstants(graph);
   const breathe = createBreather(signal);
-  try {
-    const outputs = await runAll(graph, constants, inputValues(graph.inputs, images), {
-      batchSize,
-      afterBatch: async (done) => {
-        onProgress?.({ stage: "evaluation", done, total, fraction: done / total });
-        await breathe();
-      },
-    });
-    const [first, ...others] = graph.outputs;
-    const out = outputs.get(first!)!;
-    if (others.length === 0) return out;
-    return { ...out, others: Object.fromEntries(others.map((name) => [name, outputs.get(name)!])) };
-  } finally {
-    disposeAll(constants.values());
-  }
+  const outputs = await runAll(graph, inputValues(graph.inputs, images), {
+    batchSize,
+    afterBatch: async (done) => {
+      onProgress?.({ stage: "evaluation", done, total, fraction: done / total });
+      await breathe();
+    },
+  });
+  const [first, ...others] = graph.outputs;
+  const out = outputs.get(first!)!;
+  if (others.length === 0) return out;
+  return { ...out, others: Object.fromEntries(others.map((name) => [name, outputs.get(name)!])) };
 }

@@ -1,9 +1,9 @@
-/** The options of a run, made to fit the memory that it may take. */
+/** The settings of a run, made to fit the memory that it may take. */
 import type { Images } from "../images.ts";
 import type { Graph } from "../ir/graph.ts";
 import { planMemory } from "../memory/plan.ts";
-import { type ReconstructionOptions, resolveReconstruction } from "../quantization/options.ts";
-import { resolveSynthesis, type SynthesisOptions } from "../synthesis/options.ts";
+import type { ResolvedReconstruction } from "../quantization/options.ts";
+import type { ResolvedSynthesis } from "../synthesis/options.ts";
 
 /** What a run has at its disposal. */
 export interface Resources {
@@ -12,9 +12,9 @@ export interface Resources {
   memory: number;
 }
 
-/** Options with smaller batches where they must be, and how many of the workers may work at once. */
-export interface Fitted<Options> {
-  options: Options;
+/** Settings with smaller batches where they must be, and how many of the workers may work at once. */
+export interface Fitted<Settings> {
+  settings: Settings;
   workers: number;
 }
 
@@ -25,29 +25,27 @@ export interface Fitted<Options> {
  */
 export function fitSynthesis(
   graph: Graph,
-  options: SynthesisOptions,
+  settings: ResolvedSynthesis,
   { workers, memory }: Resources,
-): Fitted<SynthesisOptions> {
-  const resolved = resolveSynthesis(options);
-  const plan = planMemory(graph, { memory, workers, images: resolved.images, synthesis: resolved });
-  for (const note of plan.notes) options.onNote?.(note);
-  return { options: { ...options, batchSize: plan.synthesisBatchSize }, workers: plan.workers };
+): Fitted<ResolvedSynthesis> {
+  const plan = planMemory(graph, { memory, workers, images: settings.images, synthesis: settings });
+  for (const note of plan.notes) settings.onNote?.(note);
+  return { settings: { ...settings, batchSize: plan.synthesisBatchSize }, workers: plan.workers };
 }
 
 /** The same for reconstruction on `images` images. */
 export function fitReconstruction(
   graph: Graph,
   images: Images | number,
-  options: ReconstructionOptions,
+  settings: ResolvedReconstruction,
   { workers, memory }: Resources,
-): Fitted<ReconstructionOptions> {
-  const resolved = resolveReconstruction(options);
+): Fitted<ResolvedReconstruction> {
   const count = typeof images === "number" ? images : images.shape[0]!;
-  const plan = planMemory(graph, { memory, workers, images: count, reconstruction: resolved });
-  for (const note of plan.notes) options.onNote?.(note);
-  const slabSize = Math.min(plan.slabSize, resolved.slabSize);
+  const plan = planMemory(graph, { memory, workers, images: count, reconstruction: settings });
+  for (const note of plan.notes) settings.onNote?.(note);
+  const slabSize = Math.min(plan.slabSize, settings.slabSize);
   return {
-    options: { ...options, batchSize: plan.reconstructionBatchSize, slabSize },
+    settings: { ...settings, batchSize: plan.reconstructionBatchSize, slabSize },
     workers: plan.workers,
   };
 }

@@ -1,6 +1,7 @@
 /** Budgets by name and by size of the input; every number can be overridden one by one. */
 import type { Graph } from "../ir/graph.ts";
 import { inputLayout, isVector } from "../synthesis/inputLayout.ts";
+import type { SynthesisOptions } from "../synthesis/options.ts";
 
 export interface Preset {
   /** Images synthesized. */
@@ -53,4 +54,9 @@ export function presetFor(name: PresetName, graph: Graph): Preset {
   const layout = inputLayout(graph);
   const isLarge = !isVector(layout) && layout.height * layout.width > SMALL_PIXELS;
   return presets[name][isLarge ? "large" : "small"];
+}
+
+/** What synthesis may take of it. */
+export function synthesisBudget({ images, batchSize, synthesisIterations }: Preset) {
+  return { images, batchSize, iterations: synthesisIterations } satisfies SynthesisOptions;
 }

@@ -3,29 +3,14 @@ import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { CheckpointStore } from "../checkpoint/store.ts";
 import type { Images } from "../images.ts";
 import type { Graph, QuantizedGraph } from "../ir/graph.ts";
-import type { LongWork } from "../progress.ts";
-import { type ReconstructionOptions, resolveReconstruction } from "../quantization/options.ts";
+import type { ResolvedReconstruction } from "../quantization/options.ts";
 import type { BlockStore, Reconstruction } from "../quantization/reconstruct.ts";
 import type { BlockReport } from "../quantization/sequence.ts";
 import type { BatchStore } from "../synthesis/distill.ts";
-import { resolveSynthesis, type SynthesisOptions } from "../synthesis/options.ts";
+import type { ResolvedSynthesis } from "../synthesis/options.ts";
 import { type Fitted, fitReconstruction, fitSynthesis, type Resources } from "./fit.ts";
-import { type PresetName, presetFor } from "./presets.ts";
 import { type Runner, resume } from "./resume.ts";
-
-export interface QuantizeOptions
-  extends LongWork,
-    Pick<ReconstructionOptions, "weightBits" | "activationBits" | "setting" | "symmetricWeights" | "seed">,
-    Pick<SynthesisOptions, "images" | "onBatch"> {
-  /** Budget; default "balanced". */
-  preset?: PresetName | undefined;
-  /** Calibration images to use instead of synthetic ones (few-shot), normalized. */
-  data?: Images | undefined;
-  /** Overrides of single numbers of the preset's synthesis. */
-  synthesis?: SynthesisOptions | undefined;
-  /** Overrides of single numbers of the preset's reconstruction. */
-  reconstruction?: ReconstructionOptions | undefined;
-}
+import type { QuantizeSettings } from "./settings.ts";
 
 export interface Quantization {
   model: QuantizedGraph;
@@ -38,11 +23,16 @@ export interface Quantization {
 /** What does the two stages of the method. */
 export interface Stages {
   /** @param workers So many at once at most. */
-  synthesize(graph: Graph, options: SynthesisOptions, store?: BatchStore, workers?: number): Promise<Images>;
+  synthesize(
+    graph: Graph,
+    settings: ResolvedSynthesis,
+    store?: BatchStore,
+    workers?: number,
+  ): Promise<Images>;
   reconstruct(
     graph: Graph,
     images: Images,
-    options: ReconstructionOptions,
+    settings: ResolvedReconstruction,
     store?: BlockStore,
     workers?: number,
   ): Promise<Reconstruction>;
@@ -52,34 +42,30 @@ export interface Stages {
 export async function quantizeBy(
   stages: Stages,
   graph: Graph,
-  options: QuantizeOptions,
+  { synthesis, reconstruction, data, onNote }: QuantizeSettings,
   runner: Runner & Resources,
   store: CheckpointStore | undefined,
 ): Promise<Quantization> {
-  const { data } = options;
-  const asked = stageOptions(graph, options);
-  const synthesis = data ? undefined : fitSynthesis(graph, asked.synthesis, runner);
-  const reconstruction = fitReconstruction(
-    graph,
-    data ?? asked.synthesis.images,
-    asked.reconstruction,
-    runner,
-  );
-  const members = { ...runner, workers: reconstruction.workers };
-  const run = { synthesis: synthesis?.options, reconstruction: reconstruction.options, data };
-  const checkpoint = await resume(store, graph, run, members, options.onNote);
+  const fitted: FittedStages = {
+    synthesis: synthesis && fitSynthesis(graph, synthesis, runner),
+    reconstruction: fitReconstruction(graph, data ?? synthesis!.images, reconstruction, runner),
+    data,
+  };
+  const { workers } = fitted.reconstruction;
+  const run = { synthesis: fitted.synthesis?.settings, reconstruction: fitted.reconstruction.settings, data };
+  const checkpoint = await resume(store, graph, run, { ...runner, workers }, onNote);
   try {
-    return await runStages(stages, graph, { synthesis, reconstruction, data }, checkpoint);
+    return await runStages(stages, graph, fitted, checkpoint);
   } finally {
     await checkpoint?.release();
   }
 }
 
-/** What is asked of the stages, made to fit. */
+/** The settings of the stages, made to fit. */
 interface FittedStages {
   /** Absent where images are given. */
-  synthesis: Fitted<SynthesisOptions> | undefined;
-  reconstruction: Fitted<ReconstructionOptions>;
+  synthesis: Fitted<ResolvedSynthesis> | undefined;
+  reconstruction: Fitted<ResolvedReconstruction>;
   data: Images | undefined;
 }
 
@@ -91,13 +77,13 @@ async function runStages(
 ): Promise<Quantization> {
   const started = performance.now();
   const images = synthesis
-    ? await stages.synthesize(graph, synthesis.options, checkpoint, synthesis.workers)
+    ? await stages.synthesize(graph, synthesis.settings, checkpoint, synthesis.workers)
     : data!;
   const synthesized = performance.now();
   const { model, blocks } = await stages.reconstruct(
     graph,
     images,
-    reconstruction.options,
+    reconstruction.settings,
     checkpoint,
     reconstruction.workers,
   );
@@ -109,31 +95,5 @@ async function runStages(
       synthesis: (synthesized - started) / 1000,
       reconstruction: (performance.now() - synthesized) / 1000,
     },
-  };
-}
-
-/** The options of both stages, checked: what reconstruction would refuse must not cost minutes of synthesis. */
-function stageOptions(graph: Graph, options: QuantizeOptions) {
-  const preset = presetFor(options.preset ?? "balanced", graph);
-  const { onProgress, onNote, signal, seed, weightBits, activationBits, setting, symmetricWeights } = options;
-  const shared = { onProgress, onNote, signal, seed };
-  return {
-    synthesis: resolveSynthesis({
-      ...shared,
-      images: options.images ?? preset.images,
-      batchSize: preset.batchSize,
-      iterations: preset.synthesisIterations,
-      onBatch: options.onBatch,
-      ...options.synthesis,
-    }),
-    reconstruction: resolveReconstruction({
-      ...shared,
-      iterations: preset.reconstructionIterations,
-      weightBits,
-      activationBits,
-      setting,
-      symmetricWeights,
-      ...options.reconstruction,
-    }),
   };
 }

@@ -8,17 +8,18 @@ import { chooseBinary, initializeKernels } from "../kernels/heap.ts";
 import { defaultMemory } from "../memory/device.ts";
 import { requireInteger, requireNumber } from "../options.ts";
 import { type ProfileListener, profiled, type StageProfile } from "../profile.ts";
-import type { ReconstructionOptions } from "../quantization/options.ts";
+import { type ReconstructionOptions, resolveReconstruction } from "../quantization/options.ts";
 import { type Reconstruction, reconstruct, reconstructHere } from "../quantization/reconstruct.ts";
 import { distillHere, synthesize } from "../synthesis/distill.ts";
-import type { SynthesisOptions } from "../synthesis/options.ts";
+import { resolveSynthesis, type SynthesisOptions } from "../synthesis/options.ts";
 import { distillIn, predictIn, reconstructIn } from "../workers/parallel.ts";
 import { createPool } from "../workers/pool.ts";
 import { coreCount } from "../workers/runtime.ts";
 import { type EvaluateOptions, type Evaluation, evaluate, predict } from "./evaluate.ts";
 import { fitReconstruction, fitSynthesis } from "./fit.ts";
-import { type Quantization, type QuantizeOptions, quantizeBy, type Stages } from "./quantize.ts";
+import { type Quantization, quantizeBy, type Stages } from "./quantize.ts";
 import { resume } from "./resume.ts";
+import { type QuantizeOptions, resolveQuantize } from "./settings.ts";
 
 /** Long work that can go on where it was stopped. */
 export interface Resumable {
@@ -90,24 +91,26 @@ export async function openSession(options: SessionOptions = {}): Promise<Session
     binary,
     arithmetic,
     ...work,
-    quantize: (graph, options = {}) => quantizeBy(work, graph, options, runner, options.checkpoint),
+    async quantize(graph, options = {}) {
+      return quantizeBy(work, graph, resolveQuantize(graph, options), runner, options.checkpoint);
+    },
     async synthesize(graph, options = {}) {
-      const fitted = fitSynthesis(graph, options, runner);
-      const run = { synthesis: fitted.options };
+      const fitted = fitSynthesis(graph, resolveSynthesis(options), runner);
+      const run = { synthesis: fitted.settings };
       const store = await resume(options.checkpoint, graph, run, runner, options.onNote);
       try {
-        return await work.synthesize(graph, fitted.options, store, fitted.workers);
+        return await work.synthesize(graph, fitted.settings, store, fitted.workers);
       } finally {
         await store?.release();
       }
     },
     async reconstruct(graph, images, options = {}) {
-      const fitted = fitReconstruction(graph, images, options, runner);
+      const fitted = fitReconstruction(graph, images, resolveReconstruction(options), runner);
       const members = { ...runner, workers: fitted.workers };
-      const run = { reconstruction: fitted.options, data: images };
+      const run = { reconstruction: fitted.settings, data: images };
       const store = await resume(options.checkpoint, graph, run, members, options.onNote);
       try {
-        return await work.reconstruct(graph, images, fitted.options, store, fitted.workers);
+        return await work.reconstruct(graph, images, fitted.settings, store, fitted.workers);
       } finally {
         await store?.release();
       }
@@ -123,11 +126,11 @@ function workHere(binary: Binary, onProfile: ProfileListener | undefined): Work 
     return profiled(stage, onProfile, work);
   };
   return {
-    synthesize: (graph, options, store) =>
-      here("synthesis", () => synthesize(graph, options, distillHere(options.signal), store)),
-    reconstruct: (graph, images, options, store) =>
+    synthesize: (graph, settings, store) =>
+      here("synthesis", () => synthesize(graph, settings, distillHere(settings.signal), store)),
+    reconstruct: (graph, images, settings, store) =>
       here("reconstruction", () =>
-        reconstruct(graph, images, options, reconstructHere(options.signal), store),
+        reconstruct(graph, images, settings, reconstructHere(settings.signal), store),
       ),
     predict: (model, images, options) => here("evaluation", () => predict(model, images, options)),
     evaluate: (model, images, labels, options) =>
@@ -145,10 +148,10 @@ function workInWorkers(workers: number, binary: Binary, onProfile: ProfileListen
     return predictIn(pool, model, images, { batchSize, onDone, signal });
   };
   return {
-    synthesize: (graph, options, store, members) =>
-      synthesize(graph, options, distillIn(pool, options.signal, members), store),
-    reconstruct: (graph, images, options, store, members) =>
-      reconstruct(graph, images, options, reconstructIn(pool, options.signal, members), store),
+    synthesize: (graph, settings, store, members) =>
+      synthesize(graph, settings, distillIn(pool, settings.signal, members), store),
+    reconstruct: (graph, images, settings, store, members) =>
+      reconstruct(graph, images, settings, reconstructIn(pool, settings.signal, members), store),
     predict: predictThere,
     evaluate: (model, images, labels, options) => evaluate(model, images, labels, options, predictThere),
     close: () => pool.close(),

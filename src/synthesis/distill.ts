@@ -11,7 +11,7 @@ import { estimateInputRanges, type FoundRanges, knownRange } from "./estimateRan
 import { chooseSource } from "./imageSource.ts";
 import { inputLayout } from "./inputLayout.ts";
 import { requireRange } from "./inputRange.ts";
-import { type BatchSettings, plainSettings, resolveSynthesis, type SynthesisOptions } from "./options.ts";
+import { type BatchSettings, plainSettings, type ResolvedSynthesis } from "./options.ts";
 import { drawPrior } from "./prior/prior.ts";
 
 /** Who distills batches: the calling thread, or a pool of workers. */
@@ -70,11 +70,10 @@ export function distillHere(signal: AbortSignal | undefined): Distiller {
  */
 export async function synthesize(
   graph: Graph,
-  options: SynthesisOptions = {},
-  distiller: Distiller = distillHere(options.signal),
+  resolved: ResolvedSynthesis,
+  distiller: Distiller,
   store?: BatchStore,
 ): Promise<Images> {
-  const resolved = resolveSynthesis(options);
   const { onBatch, onProgress, onNote } = resolved;
   const source = chooseSource(graph, resolved.mode);
   if (source.note) onNote?.(source.note);

@@ -7,10 +7,10 @@ import { isLayer } from "../../src/ir/rewrite.ts";
 import { type Binary, initializeKernels } from "../../src/kernels/heap.ts";
 import { correctBiases } from "../../src/quantization/biases.ts";
 import type { BlockQuantization } from "../../src/quantization/quantizedBlock.ts";
-import { reconstruct } from "../../src/quantization/reconstruct.ts";
 import { predict } from "../../src/session/evaluate.ts";
 import { convChain, mobileNetV1, mobileNetV2, prepared, residual } from "../ir/builders.ts";
 import { byPorts } from "../support/members.ts";
+import { reconstruct } from "../support/stages.ts";
 import { waves } from "./waves.ts";
 
 /** Channel means of what every layer gives behind its activation, in float64. */

@@ -7,10 +7,10 @@ import type { Graph } from "../../src/ir/graph.ts";
 import { isLayer } from "../../src/ir/rewrite.ts";
 import { initializeKernels } from "../../src/kernels/heap.ts";
 import { equalizeActivations, floatBlock } from "../../src/quantization/equalization.ts";
-import { reconstruct } from "../../src/quantization/reconstruct.ts";
 import { predict } from "../../src/session/evaluate.ts";
 import { convChain, kerasMobileNetV1, mobileNetV1, prepared } from "../ir/builders.ts";
 import { byPorts } from "../support/members.ts";
+import { reconstruct } from "../support/stages.ts";
 import { waves } from "./waves.ts";
 
 const slabs = { slabSize: 4, afterSlab: async () => {} };

@@ -9,12 +9,12 @@ import { type Binary, initializeKernels } from "../../src/kernels/heap.ts";
 import { roundWithFeedback } from "../../src/quantization/feedback.ts";
 import { samplePatches, type WindowedLayer } from "../../src/quantization/patches.ts";
 import { floatForward, unquantized } from "../../src/quantization/quantizedBlock.ts";
-import { reconstruct } from "../../src/quantization/reconstruct.ts";
 import { roundBlock } from "../../src/quantization/roundBlock.ts";
 import { createUnit } from "../../src/quantization/unit.ts";
 import { predict } from "../../src/session/evaluate.ts";
 import { convChain, mobileNetV1, mobileNetV2, prepared, residual } from "../ir/builders.ts";
 import { byPorts } from "../support/members.ts";
+import { reconstruct } from "../support/stages.ts";
 import { waves } from "./waves.ts";
 
 const slabs = { slabSize: 3, afterSlab: async () => {} };

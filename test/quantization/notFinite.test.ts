@@ -3,8 +3,9 @@ import { GenieError } from "../../src/errors.ts";
 import { exportOnnx } from "../../src/formats/onnx/export.ts";
 import type { Graph } from "../../src/ir/graph.ts";
 import type { ReconstructionOptions } from "../../src/quantization/options.ts";
-import { type Reconstruction, reconstruct } from "../../src/quantization/reconstruct.ts";
+import type { Reconstruction } from "../../src/quantization/reconstruct.ts";
 import { classifier, GraphBuilder } from "../ir/builders.ts";
+import { reconstruct } from "../support/stages.ts";
 import { waves } from "./waves.ts";
 
 const bits = { weightBits: 4, activationBits: 4, iterations: 2 };

@@ -7,10 +7,10 @@ import { quantRange } from "../../src/ir/graph.ts";
 import { isLayer } from "../../src/ir/rewrite.ts";
 import { type Binary, initializeKernels } from "../../src/kernels/heap.ts";
 import { resolveReconstruction } from "../../src/quantization/options.ts";
-import { reconstruct } from "../../src/quantization/reconstruct.ts";
 import { betaAt, errorWeight } from "../../src/quantization/train.ts";
 import { predict } from "../../src/session/evaluate.ts";
 import { kerasMobileNetV1, mobileNetV2, residual, twoHeads, twoInputs } from "../ir/builders.ts";
+import { reconstruct } from "../support/stages.ts";
 import { waves } from "./waves.ts";
 
 const graph = fuseActivations(residual(2));

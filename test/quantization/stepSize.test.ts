@@ -6,10 +6,10 @@ import { fuseActivations } from "../../src/ir/fuse.ts";
 import type { QuantizedGraph } from "../../src/ir/graph.ts";
 import { initializeKernels } from "../../src/kernels/heap.ts";
 import { squaredError } from "../../src/kernels/loss.ts";
-import { reconstruct } from "../../src/quantization/reconstruct.ts";
 import { createStepSize, type StepSize } from "../../src/quantization/stepSize.ts";
 import { predict } from "../../src/session/evaluate.ts";
 import { residual } from "../ir/builders.ts";
+import { reconstruct } from "../support/stages.ts";
 import { discs, train } from "../synthesis/trained.ts";
 
 /** Step sizes after some iterations of Adam towards zero. */

@@ -3,11 +3,10 @@ import { beforeAll, describe, expect, test } from "vitest";
 import type { Images } from "../../src/images.ts";
 import { fuseActivations } from "../../src/ir/fuse.ts";
 import { initializeKernels } from "../../src/kernels/heap.ts";
-import { reconstruct } from "../../src/quantization/reconstruct.ts";
 import { predict } from "../../src/session/evaluate.ts";
 import { noiseImages } from "../../src/synthesis/distance.ts";
-import { synthesize } from "../../src/synthesis/distill.ts";
 import { GraphBuilder } from "../ir/builders.ts";
+import { reconstruct, synthesize } from "../support/stages.ts";
 import { train, uniform } from "./trained.ts";
 
 const FEATURES = 48;

@@ -6,8 +6,8 @@ import { initializeKernels } from "../../src/kernels/heap.ts";
 import { averageDistance, formatDistances } from "../../src/report/distances.ts";
 import { predict } from "../../src/session/evaluate.ts";
 import { noiseImages, statisticsDistance } from "../../src/synthesis/distance.ts";
-import { synthesize } from "../../src/synthesis/distill.ts";
 import { residual } from "../ir/builders.ts";
+import { synthesize } from "../support/stages.ts";
 import { discs, train } from "./trained.ts";
 
 const graph = fuseActivations(residual());

@@ -4,8 +4,9 @@ import { GenieError } from "../../src/errors.ts";
 import { fuseActivations } from "../../src/ir/fuse.ts";
 import { type Binary, initializeKernels } from "../../src/kernels/heap.ts";
 import type { Progress } from "../../src/progress.ts";
-import { distillHere, synthesize } from "../../src/synthesis/distill.ts";
+import { distillHere } from "../../src/synthesis/distill.ts";
 import { residual } from "../ir/builders.ts";
+import { synthesize } from "../support/stages.ts";
 
 const graph = fuseActivations(residual());
 const small = { images: 6, batchSize: 4, iterations: 12, seed: 3, latents: 32 };

@@ -1,10 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { foldBatchNorm } from "../../src/ir/foldBatchNorm.ts";
 import type { Graph } from "../../src/ir/graph.ts";
-import { reconstruct } from "../../src/quantization/reconstruct.ts";
-import { synthesize } from "../../src/synthesis/distill.ts";
 import { chooseSource } from "../../src/synthesis/imageSource.ts";
 import { classifier, convChain, convNormRelu, GraphBuilder, residual, twoInputs } from "../ir/builders.ts";
+import { reconstruct, synthesize } from "../support/stages.ts";
 
 /** One BatchNorm behind many layers without. */
 function sparse(): Graph {

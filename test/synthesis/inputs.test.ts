@@ -3,12 +3,11 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { fuseActivations } from "../../src/ir/fuse.ts";
 import type { Graph, InputRange } from "../../src/ir/graph.ts";
 import { initializeKernels } from "../../src/kernels/heap.ts";
-import { reconstruct } from "../../src/quantization/reconstruct.ts";
 import { predict } from "../../src/session/evaluate.ts";
-import { synthesize } from "../../src/synthesis/distill.ts";
 import { normalizedRange } from "../../src/synthesis/inputRange.ts";
 import type { SynthesisOptions } from "../../src/synthesis/options.ts";
 import { autoencoder, classifier, convNormRelu, GraphBuilder } from "../ir/builders.ts";
+import { reconstruct, synthesize } from "../support/stages.ts";
 
 const budget = { images: 16, batchSize: 16, iterations: 40, latents: 16, seed: 2 };
 

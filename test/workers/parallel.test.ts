@@ -2,12 +2,11 @@ import type { Worker } from "node:worker_threads";
 import { afterEach, describe, expect, test } from "vitest";
 import { fuseActivations } from "../../src/ir/fuse.ts";
 import { initializeKernels } from "../../src/kernels/heap.ts";
-import { reconstruct } from "../../src/quantization/reconstruct.ts";
 import { predict } from "../../src/session/evaluate.ts";
-import { synthesize } from "../../src/synthesis/distill.ts";
 import { distillIn, predictIn, reconstructIn } from "../../src/workers/parallel.ts";
 import { createPool, type Pool, type PoolOptions } from "../../src/workers/pool.ts";
 import { residual } from "../ir/builders.ts";
+import { reconstruct, synthesize } from "../support/stages.ts";
 import { spawnBuilt } from "./built.ts";
 
 const graph = fuseActivations(residual(2));

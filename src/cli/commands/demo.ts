@@ -82,7 +82,7 @@ async function runDemo(flags: DemoFlags): Promise<void> {
     const { before, after, result } = await interruptible(async (signal) => {
       const work = { onProgress: reporter.onProgress, onNote: reporter.note, signal };
       const before = await session.evaluate(graph, images, labels, work);
-      const result = await session.quantize(graph, { ...quantizeOptions(graph, flags), ...work });
+      const result = await session.quantize(graph, { ...quantizeOptions(flags), ...work });
       const after = await session.evaluate(result.model, images, labels, work);
       return { before, after, result };
     });

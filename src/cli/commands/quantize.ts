@@ -2,12 +2,10 @@
 import { type Command, Option } from "commander";
 import { GenieError } from "../../errors.ts";
 import type { WeightStorage } from "../../formats/onnx/storage.ts";
-import type { Graph } from "../../ir/graph.ts";
 import type { BlockReport } from "../../quantization/sequence.ts";
 import { formatBytes, formatLoss, formatSeconds, formatTable } from "../../report/format.ts";
 import { quantize } from "../../session/calls.ts";
-import { presetFor } from "../../session/presets.ts";
-import type { QuantizeOptions } from "../../session/quantize.ts";
+import type { QuantizeOptions } from "../../session/settings.ts";
 import { readImages, readModel } from "../input.ts";
 import { addInputRangeFlag, INPUT_RANGE_HELP, type InputRangeFlags, rangeFor } from "../inputRange.ts";
 import { interruptible } from "../interrupt.ts";
@@ -143,7 +141,7 @@ async function runQuantize(model: string, flags: QuantizeFlags): Promise<void> {
   const images = data
     ? await readImages(data, graph, { ...imageOptions(flags), note: reporter.note })
     : undefined;
-  const { synthesis, ...stages } = quantizeOptions(graph, flags);
+  const { synthesis, ...stages } = quantizeOptions(flags);
   const ranged = { ...synthesis, inputRange: rangeFor(graph, flags) };
   const options = { ...stages, synthesis: ranged, data: images, checkpoint };
   try {
@@ -202,11 +200,7 @@ async function runQuantize(model: string, flags: QuantizeFlags): Promise<void> {
 }
 
 /** What the facade's `quantize` is asked for. */
-export function quantizeOptions(
-  graph: Graph,
-  flags: Omit<QuantizeFlags, "format" | "storage">,
-): QuantizeOptions {
-  const preset = presetFor(flags.preset, graph);
+export function quantizeOptions(flags: Omit<QuantizeFlags, "format" | "storage">): QuantizeOptions {
   return {
     preset: flags.preset,
     weightBits: flags.weightBits,
@@ -214,8 +208,8 @@ export function quantizeOptions(
     setting: flags.setting,
     symmetricWeights: flags.symmetric,
     seed: flags.seed,
-    synthesis: synthesisOptions(flags, preset),
-    reconstruction: { iterations: flags.iterations ?? preset.reconstructionIterations },
+    synthesis: synthesisOptions(flags),
+    reconstruction: { iterations: flags.iterations },
   };
 }
 

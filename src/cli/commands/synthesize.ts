@@ -4,10 +4,11 @@ import { GenieError } from "../../errors.ts";
 import { type Images, slice } from "../../images.ts";
 import { batchNormStatistics } from "../../ir/batchNorms.ts";
 import type { Graph } from "../../ir/graph.ts";
+import { given } from "../../options.ts";
 import { formatDistances } from "../../report/distances.ts";
 import { formatSeconds } from "../../report/format.ts";
 import { synthesize } from "../../session/calls.ts";
-import { presetFor } from "../../session/presets.ts";
+import { presetFor, synthesisBudget } from "../../session/presets.ts";
 import { noiseImages, type StatisticsDistance, statisticsDistance } from "../../synthesis/distance.ts";
 import { claimOutput } from "../claim.ts";
 import { readModel } from "../input.ts";
@@ -99,10 +100,8 @@ async function runSynthesize(model: string, flags: SynthesizeFlags & { iteration
   try {
     const images = await interruptible((signal) =>
       synthesize(graph, {
-        ...synthesisOptions(
-          { ...flags, ...(flags.iterations && { synthesisIterations: flags.iterations }) },
-          presetFor(flags.preset, graph),
-        ),
+        ...synthesisBudget(presetFor(flags.preset, graph)),
+        ...given(synthesisOptions({ ...flags, ...given({ synthesisIterations: flags.iterations }) })),
         inputRange: rangeFor(graph, flags),
         onProgress(progress) {
           if (progress.stage === "synthesis") loss = progress.loss;

@@ -6,9 +6,9 @@ import { importOnnx } from "../../../src/formats/onnx/import.ts";
 import { TensorProto_DataType as DataType } from "../../../src/formats/onnx/onnx_pb.ts";
 import type { Graph, QuantizedGraph, QuantizedTensor } from "../../../src/ir/graph.ts";
 import { isLayer, outputChannels } from "../../../src/ir/rewrite.ts";
-import { reconstruct } from "../../../src/quantization/reconstruct.ts";
 import { GraphBuilder } from "../../ir/builders.ts";
 import { OPTIMIZATIONS, runOnnx } from "../../support/onnxruntime.ts";
+import { reconstruct } from "../../support/stages.ts";
 import { drawn, expectClose, graphOf, operators, runExported } from "./exported.ts";
 
 const CASES = new URL("../../../../shared/cases/", import.meta.url);
