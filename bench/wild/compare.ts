@@ -5,6 +5,20 @@ import type { Graph } from "../../src/ir/graph.ts";
 ort.env.wasm.numThreads = 1;
 ort.env.logLevel = "error";
 
+export interface Picture {
+  width: number;
+  height: number;
+  /** RGB bytes. */
+  data: Uint8Array;
+}
+
+/** What inputs of three channels look like: pictures, in the range that the network expects. */
+export interface Looks {
+  pictures: readonly Picture[];
+  mean: readonly number[];
+  std: readonly number[];
+}
+
 /** Inputs that the figures are means of. */
 const RUNS = 4;
 
@@ -13,7 +27,12 @@ const RUNS = 4;
  *
  * @param graph Says what the inputs measure where the files leave it open.
  */
-export async function compareFiles(a: Uint8Array, b: Uint8Array, graph: Graph): Promise<number[]> {
+export async function compareFiles(
+  a: Uint8Array,
+  b: Uint8Array,
+  graph: Graph,
+  looks: Looks,
+): Promise<number[]> {
   const options = { executionProviders: ["wasm"], logSeverityLevel: 3 } as const;
   const [first, second] = [
     await ort.InferenceSession.create(a, options),
@@ -23,7 +42,7 @@ export async function compareFiles(a: Uint8Array, b: Uint8Array, graph: Graph): 
   const noise: number[] = [];
   try {
     for (let run = 0; run < RUNS; run++) {
-      const feeds = feedsFor(first, graph, run);
+      const feeds = feedsFor(first, graph, run, looks);
       const wanted = await first.run(feeds);
       const renamed = Object.fromEntries(
         second.inputNames.map((name, i) => [name, feeds[name] ?? feeds[first.inputNames[i]!]!]),
@@ -56,20 +75,54 @@ export async function loads(bytes: Uint8Array): Promise<boolean> {
   }
 }
 
-function feedsFor(session: ort.InferenceSession, graph: Graph, run: number): Record<string, ort.Tensor> {
+function feedsFor(
+  session: ort.InferenceSession,
+  graph: Graph,
+  run: number,
+  looks: Looks,
+): Record<string, ort.Tensor> {
   return Object.fromEntries(
     session.inputNames.map((name, index) => {
       const stated = session.inputMetadata[index] as { shape?: readonly (number | string)[] } | undefined;
       const ours = graph.inputs.find((input) => input.name === name)?.shape ?? graph.inputs[0]!.shape;
-      const isImage = ours.length === 4;
-      const known = isImage && !graph.channelsLast ? [ours[0]!, ours[3]!, ours[1]!, ours[2]!] : ours;
+      const isFirst = ours.length === 4 && !graph.channelsLast;
+      const known = isFirst ? [ours[0]!, ours[3]!, ours[1]!, ours[2]!] : ours;
       const shape = (stated?.shape ?? known).map((size, axis) => {
         if (axis === 0) return typeof size === "number" && size > 0 && size < 1000 ? size : 1;
         return typeof size === "number" && size > 0 && size < 2 ** 31 ? size : known[axis]!;
       });
-      return [name, new ort.Tensor("float32", values(shape, run), shape)];
+      const picture = ours.length === 4 && ours[3] === 3 && looks.pictures[run % looks.pictures.length];
+      const data = picture ? pictured(picture, shape, isFirst, looks) : values(shape, run);
+      return [name, new ort.Tensor("float32", data, shape)];
     }),
   );
+}
+
+/** A picture cut to the input's size, or as often side by side as it takes, in the range that the network expects. */
+function pictured(
+  picture: Picture,
+  shape: readonly number[],
+  isFirst: boolean,
+  { mean, std }: Looks,
+): Float32Array {
+  const [, ...sizes] = shape as [number, number, number, number];
+  const [height, width] = (isFirst ? sizes.slice(1) : sizes.slice(0, 2)) as [number, number];
+  const out = new Float32Array(3 * height * width);
+  const side = Math.min(picture.width, picture.height);
+  // Small inputs see the whole of it, large ones its pixels.
+  const step = Math.max(1, side / Math.max(height, width));
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const at =
+        (Math.floor(y * step) % picture.height) * picture.width + (Math.floor(x * step) % picture.width);
+      for (let c = 0; c < 3; c++) {
+        const pixel = (picture.data[3 * at + c]! / 255 - 0.45) / 0.25;
+        const place = isFirst ? c * height * width + y * width + x : 3 * (y * width + x) + c;
+        out[place] = mean[c % mean.length]! + std[c % std.length]! * pixel;
+      }
+    }
+  }
+  return out;
 }
 
 /** Smooth fields between 0 and 1, more or less: as pictures are. */

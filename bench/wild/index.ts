@@ -10,11 +10,12 @@ import { mkdtemp, readdir, readFile, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { parseArgs } from "node:util";
+import { decodeImage } from "../../src/formats/images/decode.ts";
 import type { Graph } from "../../src/ir/graph.ts";
-import { compareFiles, loads } from "./compare.ts";
+import { compareFiles, loads, type Picture } from "./compare.ts";
 
-const PACKED = new URL("../../dist/index.js", import.meta.url);
-const COMMAND = new URL("../../dist/cli.js", import.meta.url);
+const PACKED = new URL("../../../dist/index.js", import.meta.url);
+const COMMAND = new URL("../../../dist/cli.js", import.meta.url);
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
@@ -27,7 +28,10 @@ const { values: flags, positionals } = parseArgs({
 /** What `genie-wasm quantize` gets behind the file: `-- -- --preset fast`. */
 const FLAGS = positionals.length > 0 ? positionals : ["-w", "8", "-a", "8"];
 
-const { exportOnnx, loadModel } = (await import(PACKED.href)) as typeof import("../../src/index.ts");
+const { exportOnnx, findInputRange, loadModel } = (await import(
+  PACKED.href
+)) as typeof import("../../src/index.ts");
+const pictures = await readPictures();
 const outputs = await mkdtemp(join(tmpdir(), "wild-"));
 
 /** Models in the folder: files, and folders with a model.json. */
@@ -44,6 +48,18 @@ async function findModels(folder: string): Promise<string[]> {
     }
   }
   return found;
+}
+
+/** The first pictures of ../shared/data/imagenet. */
+async function readPictures(): Promise<Picture[]> {
+  const folder = "../shared/data/imagenet";
+  const names = (await readdir(folder)).sort().slice(0, 4);
+  return Promise.all(
+    names.map(async (name) => {
+      const { width, height, data } = await decodeImage(await readFile(join(folder, name)));
+      return { width, height, data: Uint8Array.from(data) };
+    }),
+  );
 }
 
 async function judge(path: string): Promise<string> {
@@ -74,7 +90,8 @@ async function run(args: string[]): Promise<string> {
 }
 
 async function decibels(original: Uint8Array, written: Uint8Array, graph: Graph): Promise<string> {
-  const figures = await compareFiles(original, written, graph);
+  const { mean, std } = await findInputRange(graph).catch(() => ({ mean: [0.5], std: [0.25] }));
+  const figures = await compareFiles(original, written, graph, { pictures, mean, std });
   return figures.map((value) => value.toFixed(1)).join("/");
 }
 
