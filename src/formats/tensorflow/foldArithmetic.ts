@@ -1,5 +1,5 @@
 /** Folding of element-wise operators and reductions. What depends on the open batch size is NaN, and stays it. */
-import type { FoldContext, Folder } from "./folding.ts";
+import type { FoldContext, Folder } from "./folder.ts";
 import type { TensorConstant } from "./network.ts";
 import { product } from "./values.ts";
 

@@ -1,7 +1,7 @@
 /** Folding of operators that choose, join and rearrange elements. */
 import { permute } from "../graph/permute.ts";
 import { operand } from "./foldArithmetic.ts";
-import type { FoldContext, Folder } from "./folding.ts";
+import type { FoldContext, Folder } from "./folder.ts";
 import type { TensorConstant } from "./network.ts";
 import { type Range, sliceRanges, stridedRanges } from "./ranges.ts";
 import { product, range } from "./values.ts";

@@ -1,6 +1,7 @@
 /** Computing what the file alone determines: shape arithmetic, and weights stored in another form than they are used in. */
 import { GenieError } from "../../errors.ts";
 import { arithmetic } from "./foldArithmetic.ts";
+import type { Folder } from "./folder.ts";
 import { movement } from "./foldMovement.ts";
 import type { TensorConstant } from "./network.ts";
 import type { Operation } from "./operation.ts";
@@ -9,15 +10,6 @@ import { fileShape, product, type Value } from "./values.ts";
 /** Elements that all computed constants of a model may have together, beside some a byte of its file. */
 const FREE_ELEMENTS = 2 ** 20;
 const ELEMENTS_PER_BYTE = 4;
-
-export interface FoldContext {
-  operation: Operation;
-  /** A constant of zeros. @throws GenieError `invalid-model` for an impossible shape or one too many. */
-  create(shape: readonly number[], isInteger: boolean): TensorConstant;
-}
-
-/** What an operator makes of constants. */
-export type Folder = (inputs: TensorConstant[], context: FoldContext) => TensorConstant | TensorConstant[];
 
 const folders: Readonly<Record<string, Folder>> = { ...arithmetic, ...movement };
 
