@@ -71,7 +71,7 @@ function standardized(layer: LayerBuilder, x: string, axes: number[]): string {
   const square = layer.add({ op: "multiply", inputs: [difference, difference] }, "square");
   const variance = layer.add({ op: "reduce", kind: "mean", inputs: [square], axes }, "variance");
   const epsilon = { shape: [1], data: Float32Array.of(layer.number("epsilon", 1e-3)) };
-  const raised = layer.add({ op: "add", inputs: [variance, layer.constant("epsilon", epsilon)] }, "epsilon");
+  const raised = layer.add({ op: "add", inputs: [variance, layer.constant("epsilon", epsilon)] }, "raised");
   const deviation = layer.activate(raised, { kind: "sqrt" }, "deviation");
   return layer.add({ op: "divide", inputs: [difference, deviation] }, "normal");
 }
