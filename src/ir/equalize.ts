@@ -2,17 +2,17 @@
 import type { Activation, Constant, Graph, LayerNode, Node } from "./graph.ts";
 import { consumersOf, freshName, isLayer, valueNames } from "./rewrite.ts";
 
-/** A rectified activation that one layer writes and another one reads, padded with zeros perhaps; nobody else. */
-export interface RectifiedLink {
+/** An activation, rectified or linear, that one layer writes and another one reads, padded with zeros perhaps; nobody else. */
+export interface ScalableLink {
   /** The layer whose output it is, and the one that reads it. */
   from: LayerNode;
   to: LayerNode;
-  /** Where the activation cuts it off: +∞ for ReLU. */
+  /** Where the activation cuts it off: +∞ for ReLU and where there is none. */
   ceiling: number;
 }
 
 /** The links whose channels can be scaled: the filters and the bias beside them are read by their layers alone. */
-export function rectifiedLinks(graph: Graph): RectifiedLink[] {
+export function scalableLinks(graph: Graph): ScalableLink[] {
   const consumers = consumersOf(graph);
   const isOwn = (name: string): boolean => graph.constants.has(name) && consumers.get(name)!.length === 1;
   const readerOf = (value: string): LayerNode | undefined => {
@@ -20,7 +20,7 @@ export function rectifiedLinks(graph: Graph): RectifiedLink[] {
     if (!reader || others.length > 0 || graph.outputs.includes(value)) return undefined;
     if (reader.op === "pad" && reader.mode === "constant" && reader.value === 0)
       return readerOf(reader.output);
-    if (!isLayer(reader) || (reader.op === "conv2d" && reader.groups > 1)) return undefined;
+    if (!isLayer(reader) || ("groups" in reader && reader.groups > 1)) return undefined;
     return reader;
   };
   return graph.nodes.filter(isLayer).flatMap((from) => {
@@ -39,18 +39,18 @@ function keepsChannels(graph: Graph, from: LayerNode, to: LayerNode): boolean {
 }
 
 function ceilingOf(activation: Activation | undefined): number | undefined {
-  if (activation?.kind === "relu") return Number.POSITIVE_INFINITY;
-  return activation?.kind === "clip" && activation.min === 0 ? activation.max : undefined;
+  if (!activation || activation.kind === "relu") return Number.POSITIVE_INFINITY;
+  return activation.kind === "clip" && activation.min === 0 ? activation.max : undefined;
 }
 
 /** A factor g[c] ≥ 1 for each channel of a link's activation, [C]. */
-export type Gains = ReadonlyMap<RectifiedLink, Float32Array>;
+export type Gains = ReadonlyMap<ScalableLink, Float32Array>;
 
 /**
  * Every channel c of a link's activation times g[c], which the layer in front of it gives and the reading layer's
  * filter takes back: the same function, but that the rectifier cuts channels off at its ceiling / g[c].
  *
- * @param gains By link of the graph (`rectifiedLinks`).
+ * @param gains By link of the graph (`scalableLinks`).
  */
 export function equalize(graph: Graph, gains: Gains): Graph {
   const constants = new Map(graph.constants);
@@ -95,7 +95,7 @@ export function lift(graph: Graph, gains: Gains): { graph: Graph; lifts: Map<str
 }
 
 /** The reading layer's filter with every input channel c divided by g[c]. */
-function takeBack(constants: Map<string, Constant>, { to }: RectifiedLink, gain: Float32Array): void {
+function takeBack(constants: Map<string, Constant>, { to }: ScalableLink, gain: Float32Array): void {
   const filter = to.inputs[1]!;
   // What follows the input channel in the filter's shape: [kH, kW, C, O], [kH, kW, C, M] or [C, O].
   const inner = constants.get(filter)!.shape.at(-1)!;

@@ -1,12 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { equalize, lift, rectifiedLinks } from "../../src/ir/equalize.ts";
+import { equalize, lift, scalableLinks } from "../../src/ir/equalize.ts";
 import type { Graph } from "../../src/ir/graph.ts";
 import { validate } from "../../src/ir/validate.ts";
 import {
   allNetworks,
   autoencoder,
   convChain,
+  GraphBuilder,
   inception,
   kerasMobileNetV1,
   mobileNetV2,
@@ -29,9 +30,9 @@ const networks = (): Graph[] =>
   [convChain(), residual(2), inception(), kerasMobileNetV1(), mobileNetV2(), autoencoder()].map(prepared);
 
 const namesOf = (graph: Graph): string[][] =>
-  rectifiedLinks(prepared(graph)).map(({ from, to }) => [from.name, to.name]);
+  scalableLinks(prepared(graph)).map(({ from, to }) => [from.name, to.name]);
 
-describe("rectifiedLinks", () => {
+describe("scalableLinks", () => {
   it("finds layers behind layers, also behind zero padding; not what a skip path or a pool reads", () => {
     expect(namesOf(convChain(3))).toEqual([
       ["stage0.conv", "stage1.conv"],
@@ -42,11 +43,21 @@ describe("rectifiedLinks", () => {
     expect(namesOf(kerasMobileNetV1()).length).toBe(4);
   });
 
+  it("finds what a layer gives without an activation, and not behind a sigmoid", () => {
+    const b = new GraphBuilder([-1, 8, 8, 3]);
+    const linear = b.depthwise("dw", b.conv("a", "input", 4, { bias: true }), { bias: true });
+    const curved = b.conv("b", linear, 4, { bias: true, activation: { kind: "sigmoid" } });
+    expect(namesOf(b.outputs(b.conv("c", curved, 2, { bias: true })))).toEqual([
+      ["a", "dw"],
+      ["dw", "b"],
+    ]);
+  });
+
   it("leaves layers with a filter in common alone", () => {
     const graph = prepared(convChain(3));
     const [first, second] = graph.nodes.filter((node) => node.op === "conv2d");
     second!.inputs[1] = first!.inputs[1]!;
-    expect(rectifiedLinks(graph)).toEqual([]);
+    expect(scalableLinks(graph)).toEqual([]);
   });
 });
 
@@ -55,7 +66,7 @@ describe("equalize", () => {
     const graph = prepared(raw);
     const before = structuredClone(graph);
     const gains = new Map(
-      rectifiedLinks(graph).map((link) => {
+      scalableLinks(graph).map((link) => {
         const channels = graph.constants.get(link.from.inputs[2]!)!.shape[0]!;
         return [link, new Float32Array(channels).fill(2)];
       }),
@@ -73,7 +84,7 @@ describe("equalize", () => {
   )("%s computes the same behind %s, whatever the gains", (_name, _change, graph, change) => {
     const size = graph.inputs[0]!.shape.slice(1).reduce((product, length) => product * length, 1);
     const input = Float64Array.from({ length: size }, (_, i) => Math.sin(1.7 * i));
-    const links = rectifiedLinks(graph);
+    const links = scalableLinks(graph);
     expect(links.length).toBeGreaterThan(0);
     const wanted = evaluate(graph, { input }).get(graph.outputs[0]!)!;
     fc.assert(
