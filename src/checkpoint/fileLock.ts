@@ -6,6 +6,7 @@
  * there is no process number to be taken for another's (in containers it is always 1) and no age to be judged by clocks.
  */
 import type { Server } from "node:net";
+import { bytesToHex } from "@noble/hashes/utils.js";
 import { GenieError } from "../errors.ts";
 import { reason } from "../fileError.ts";
 import { digestOf } from "./hash.ts";
@@ -34,8 +35,8 @@ export async function lockPath(path: string, onNote?: (note: string) => void): P
   const { readdir, rename, unlink } = await import("node:fs/promises");
   const { basename, dirname, join, resolve } = await import("node:path");
   const folder = dirname(resolve(path));
-  const prefix = `.genie-${hex((await digestOf(new TextEncoder().encode(basename(path)))).subarray(0, 4))}-`;
-  const own = `${prefix}${hex(crypto.getRandomValues(new Uint8Array(4)))}.lock`;
+  const prefix = `.genie-${bytesToHex((await digestOf(new TextEncoder().encode(basename(path)))).subarray(0, 4))}-`;
+  const own = `${prefix}${bytesToHex(crypto.getRandomValues(new Uint8Array(4)))}.lock`;
   let state: State = "asking";
   const server = createServer((peer) => {
     peer.on("error", () => {});
@@ -138,8 +139,4 @@ async function shortest(address: string): Promise<string> {
   const { relative } = await import("node:path");
   const near = relative(process.cwd(), address);
   return near.length < address.length ? near : address;
-}
-
-function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,7 +1,7 @@
 /** Cutting a network into the units that are reconstructed one after another (genie.md, "Blocks"). */
 import { type Segment, shortSegments } from "./cuts.ts";
 import type { Graph, Node } from "./graph.ts";
-import { borders, isLayer, subgraph } from "./rewrite.ts";
+import { borders, isBinary, isLayer, subgraph } from "./rewrite.ts";
 import { inferShapes } from "./shapes.ts";
 
 /** One unit of reconstruction: a residual block, or a single layer with what belongs to it. */
@@ -144,21 +144,7 @@ function isGate({ core }: Unit): boolean {
 }
 
 function isElementwise(node: Node): boolean {
-  switch (node.op) {
-    case "batchNorm":
-    case "activation":
-    case "add":
-    case "multiply":
-    case "subtract":
-    case "divide":
-    case "power":
-    case "minimum":
-    case "maximum":
-    case "fakeQuantize":
-      return true;
-    default:
-      return false;
-  }
+  return isBinary(node) || ["batchNorm", "activation", "fakeQuantize"].includes(node.op);
 }
 
 function nodesOf({ prefix, core, suffix }: Unit): Node[] {

@@ -1,6 +1,6 @@
 /** Activation functions move into the node before them, whose kernel applies them on the way out. */
 import type { Activation, Graph, Node } from "./graph.ts";
-import { consumersOf } from "./rewrite.ts";
+import { consumersOf, isBinary, isLayer } from "./rewrite.ts";
 
 type Host = Extract<Node, { activation?: Activation }>;
 
@@ -30,21 +30,5 @@ export function fuseActivations(graph: Graph): Graph {
 }
 
 function canHost(node: Node): node is Host {
-  switch (node.op) {
-    case "conv2d":
-    case "depthwiseConv2d":
-    case "convTranspose2d":
-    case "dense":
-    case "batchNorm":
-    case "add":
-    case "multiply":
-    case "subtract":
-    case "divide":
-    case "power":
-    case "minimum":
-    case "maximum":
-      return node.activation === undefined;
-    default:
-      return false;
-  }
+  return (isLayer(node) || isBinary(node) || node.op === "batchNorm") && node.activation === undefined;
 }

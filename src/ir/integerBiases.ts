@@ -11,8 +11,8 @@ export interface IntegerBias {
   scale: Float32Array;
 }
 
-/** Half of what 32 bits hold: the rest is for the products. */
-const LARGEST_CODE = 2 ** 30;
+/** Largest code of an integer bias: half of what 32 bits hold, the rest is for the products. */
+export const LARGEST_CODE = 2 ** 30;
 
 /** A layer's bias rounded to its steps; undefined where these are so fine that 32 bits do not reach. */
 function integerBias(bias: Float32Array, weightScale: Float32Array, step: number): IntegerBias | undefined {

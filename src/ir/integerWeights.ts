@@ -24,7 +24,7 @@ export function inBytes(tensor: QuantizedTensor): QuantizedTensor {
       bits: 8,
       signed: true,
       perChannel,
-      scale: byteScale(tensor),
+      scale: scaleBy(tensor, factor),
       zeroPoint: new Int32Array(zeroPoint.length),
     },
   };
@@ -37,8 +37,11 @@ export function codeFactor(bits: number): number {
 
 /** The step sizes of `inBytes`. */
 export function byteScale(tensor: QuantizedTensor): Float32Array<ArrayBuffer> {
-  const factor = byteFactor(tensor) ?? 1;
-  return Float32Array.from(tensor.params.scale, (scale) => scale / factor);
+  return scaleBy(tensor, byteFactor(tensor) ?? 1);
+}
+
+function scaleBy({ params }: QuantizedTensor, factor: number): Float32Array<ArrayBuffer> {
+  return Float32Array.from(params.scale, (scale) => scale / factor);
 }
 
 /** The factor of codes that bytes hold. */

@@ -1,5 +1,5 @@
 /** Small steps that every graph rewrite is made of. None of them changes its argument. */
-import type { Constant, Graph, LayerNode, Node } from "./graph.ts";
+import type { BinaryNode, Constant, Graph, LayerNode, Node } from "./graph.ts";
 
 /** Whether a node has weights that GENIE quantizes. */
 export function isLayer(node: Node): node is LayerNode {
@@ -8,6 +8,22 @@ export function isLayer(node: Node): node is LayerNode {
     case "depthwiseConv2d":
     case "convTranspose2d":
     case "dense":
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** Whether a node is an element-wise function of two values. */
+export function isBinary(node: Node): node is BinaryNode {
+  switch (node.op) {
+    case "add":
+    case "multiply":
+    case "subtract":
+    case "divide":
+    case "power":
+    case "minimum":
+    case "maximum":
       return true;
     default:
       return false;

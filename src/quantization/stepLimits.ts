@@ -1,8 +1,9 @@
 /** Weight steps in which biases can be counted. */
 import type { Constant } from "../ir/graph.ts";
+import { LARGEST_CODE } from "../ir/integerBiases.ts";
 
-/** Steps that a bias is at first, at most: half of what `integerBias` bears, as it is corrected and steps are learned. */
-const MOST_STEPS = 2 ** 29;
+/** Steps that a bias is at first, at most: it is corrected and steps are learned. */
+const MOST_STEPS = LARGEST_CODE / 2;
 
 /** Products of smaller steps near the denormals. */
 const LEAST_PRODUCT = 2 ** -120;

@@ -7,10 +7,10 @@ import { subSeed } from "../kernels/random.ts";
 import { createBreather } from "../progress.ts";
 import { distillBatch } from "./batch.ts";
 import { atRange } from "./candidates.ts";
-import { estimateInputRanges, type FoundRanges, knownRange } from "./estimateRange.ts";
+import { estimateInputRanges, type FoundRanges } from "./estimateRange.ts";
 import { chooseSource } from "./imageSource.ts";
 import { inputLayout } from "./inputLayout.ts";
-import { requireRange } from "./inputRange.ts";
+import { knownRange, requireRange } from "./inputRange.ts";
 import { type BatchSettings, plainSettings, type ResolvedSynthesis } from "./options.ts";
 import { drawPrior } from "./prior/prior.ts";
 

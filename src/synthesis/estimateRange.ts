@@ -61,11 +61,6 @@ export function estimateInputRanges(graph: Graph): FoundRanges {
   };
 }
 
-/** What the file says of input `index`, or mean 0 and deviation 1. */
-export function knownRange(graph: Graph, index: number): InputRange {
-  return graph.inputs[index]!.range ?? normalizedRange(inputLayout(graph, index).channels);
-}
-
 const OVERRIDE = "--input-range (inputRange) gives another";
 
 /** "mean 0.5, deviation 0.25", by channel where channels differ. */

@@ -1,11 +1,16 @@
 /** The range of a network's input: what its pixels, columns or features have for mean and standard deviation. */
 import { GenieError } from "../errors.ts";
-import type { InputRange } from "../ir/graph.ts";
-import type { InputLayout } from "./inputLayout.ts";
+import type { Graph, InputRange } from "../ir/graph.ts";
+import { type InputLayout, inputLayout } from "./inputLayout.ts";
 
 /** Inputs normalized per channel, as the published method assumes. */
 export function normalizedRange(channels: number): InputRange {
   return { mean: Array(channels).fill(0), std: Array(channels).fill(1) };
+}
+
+/** What the file says of input `index`, or mean 0 and deviation 1. */
+export function knownRange(graph: Graph, index: number): InputRange {
+  return graph.inputs[index]!.range ?? normalizedRange(inputLayout(graph, index).channels);
 }
 
 /** Means this near to 0 and standard deviations within this factor of 1 belong to normalized inputs. */

@@ -1,5 +1,5 @@
 /** What inputs do to a network's layers: mean and deviation of every channel before its activation. */
-import { tensor, tidy } from "@tensorflow/tfjs-core";
+import { type Tensor, tensor, tidy } from "@tensorflow/tfjs-core";
 import { disposeAll, uploadConstants } from "../engine/feeds.ts";
 import { inferenceOps, type Ops } from "../engine/ops.ts";
 import { run } from "../engine/run.ts";
@@ -13,6 +13,12 @@ import { statisticsPerImage } from "../kernels/statistics.ts";
 export interface Moments {
   mean: Float32Array;
   std: Float32Array;
+}
+
+/** The moments of a value [N, …, C]. */
+export function momentsOf(value: Tensor): Moments {
+  const { mean, std } = statisticsPerImage(reshape(value, [1, -1, value.shape.at(-1)!]));
+  return { mean: view(mean).slice(), std: view(std).slice() };
 }
 
 /** A network ready to be run on one set of inputs after the other. */
@@ -29,12 +35,11 @@ export function createLayerProbe(graph: Graph): LayerProbe {
     moments(inputs) {
       const found: Moments[] = [];
       const observed =
-        <Node extends LayerNode>(op: (node: Node, inputs: Tensors) => Tensors[number]) =>
-        (node: Node, inputs: Tensors): Tensors[number] => {
+        <Node extends LayerNode>(op: (node: Node, inputs: Tensor[]) => Tensor) =>
+        (node: Node, inputs: Tensor[]): Tensor => {
           const { activation, ...bare } = node;
           const y = op(bare as Node, inputs);
-          const { mean, std } = statisticsPerImage(reshape(y, [1, -1, y.shape.at(-1)!]));
-          found.push({ mean: view(mean).slice(), std: view(std).slice() });
+          found.push(momentsOf(y));
           if (!activation) return y;
           return inferenceOps.activation(
             { op: "activation", name: node.name, inputs: [], output: node.output, activation },
@@ -58,5 +63,3 @@ export function createLayerProbe(graph: Graph): LayerProbe {
     dispose: () => disposeAll(constants.values()),
   };
 }
-
-type Tensors = Parameters<Ops["dense"]>[1];

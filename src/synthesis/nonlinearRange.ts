@@ -5,11 +5,9 @@ import { run } from "../engine/run.ts";
 import { firstStatistics } from "../ir/batchNorms.ts";
 import type { Graph, InputRange } from "../ir/graph.ts";
 import { removeDead } from "../ir/rewrite.ts";
-import { view } from "../kernels/heap.ts";
-import { reshape } from "../kernels/layout.ts";
-import { statisticsPerImage } from "../kernels/statistics.ts";
 import { atRange, conventionsFor, countFor, probingInputs } from "./candidates.ts";
 import { type InputLayout, isVector } from "./inputLayout.ts";
+import { momentsOf } from "./layerMoments.ts";
 
 /** What inputs of a range do to the first BatchNorms, against what they have seen. */
 export interface FittedRange {
@@ -49,12 +47,10 @@ export function nonlinearRange(graph: Graph, layout: InputLayout): FittedRange |
       const x = tensor(atRange(inputs, range), [count, ...layout.shape] as [number]);
       const values = run(start, new Map([...constants, [start.inputs[0]!.name, x]]));
       for (const { input, mean, std } of targets) {
-        const value = values.get(input)!;
-        const found = statisticsPerImage(reshape(value, [1, -1, value.shape.at(-1)!]));
-        const [m, s] = [view(found.mean), view(found.std)];
+        const found = momentsOf(values.get(input)!);
         mean.forEach((target, c) => {
-          const offset = (m[c]! - target) / std[c]!;
-          const spread = Math.log(Math.max(s[c]!, 1e-6) / std[c]!);
+          const offset = (found.mean[c]! - target) / std[c]!;
+          const spread = Math.log(Math.max(found.std[c]!, 1e-6) / std[c]!);
           const error = offset * offset + spread * spread;
           sum += Math.min(error, MOST);
         });

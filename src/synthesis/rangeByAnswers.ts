@@ -5,7 +5,7 @@ import { foldBatchNorm } from "../ir/foldBatchNorm.ts";
 import type { Graph, InputRange } from "../ir/graph.ts";
 import { atRange, conventionsFor, countFor, probingInputs } from "./candidates.ts";
 import { inputLayout } from "./inputLayout.ts";
-import { normalizedRange } from "./inputRange.ts";
+import { knownRange } from "./inputRange.ts";
 import { createLayerProbe, type LayerProbe, type Moments } from "./layerMoments.ts";
 import { isPicture } from "./prior/prior.ts";
 
@@ -49,7 +49,7 @@ export function rangeByAnswers(graph: Graph): NamedRange {
       const ranges = layouts.map((layout, index) => {
         const isAlike = isPicture(layout) && layout.channels === range.mean.length;
         if (index === leading || (isAlike && !graph.inputs[index]!.range)) return range;
-        return graph.inputs[index]!.range ?? normalizedRange(layout.channels);
+        return knownRange(graph, index);
       });
       return { name, ranges, surprise: rarity + surpriseAt(probe, graph, inputs, ranges, count) };
     });

@@ -4,6 +4,8 @@ import { GenieError } from "../../errors.ts";
 import { freshName } from "../../ir/rewrite.ts";
 import { packInt4 } from "./int4.ts";
 import {
+  type AttributeProto,
+  AttributeProtoSchema,
   AttributeProto_AttributeType as AttributeType,
   TensorProto_DataType as DataType,
   type NodeProto,
@@ -51,10 +53,7 @@ export class FileBuilder {
         opType,
         input: [...inputs],
         output: [output],
-        attribute: Object.entries(attributes).map(([key, value]) => ({
-          name: key,
-          ...attributeFields(value),
-        })),
+        attribute: Object.entries(attributes).map(([key, value]) => attributeOf(key, value)),
       }),
     );
   }
@@ -85,6 +84,10 @@ export class FileBuilder {
   #addInitializer(name: string, shape: readonly number[], dataType: DataType, rawData: Uint8Array): void {
     this.initializers.push(create(TensorProtoSchema, { name, dims: shape.map(BigInt), dataType, rawData }));
   }
+}
+
+export function attributeOf(name: string, value: Attribute): AttributeProto {
+  return create(AttributeProtoSchema, { name, ...attributeFields(value) });
 }
 
 function attributeFields(attribute: Attribute) {

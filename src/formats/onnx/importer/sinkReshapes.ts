@@ -1,6 +1,6 @@
 /** 1-D networks as 2-D ones of height 1: what stands between their convolutions works on the images themselves. */
 import type { Graph, Node, ReshapeNode } from "../../../ir/graph.ts";
-import { freshName, removeDead, valueNames } from "../../../ir/rewrite.ts";
+import { freshName, isBinary, removeDead, valueNames } from "../../../ir/rewrite.ts";
 import { inferShapes } from "../../../ir/shapes.ts";
 
 /** A value that is another one with dimensions of 1 left out or put in, the batch and the channels in their places. */
@@ -65,21 +65,8 @@ function viewOf(node: Node, views: ReadonlyMap<string, Viewed>, graph: Graph): V
     if (constant) return constant.shape.length === 1;
     return isSame(views.get(name)?.shape ?? [], view.shape);
   };
-  switch (node.op) {
-    case "activation":
-    case "batchNorm":
-      return view;
-    case "add":
-    case "multiply":
-    case "subtract":
-    case "divide":
-    case "power":
-    case "minimum":
-    case "maximum":
-      return node.inputs.every(isAlike) ? view : undefined;
-    default:
-      return undefined;
-  }
+  if (node.op === "activation" || node.op === "batchNorm") return view;
+  return isBinary(node) && node.inputs.every(isAlike) ? view : undefined;
 }
 
 function isView(from: readonly number[], to: readonly number[]): boolean {
