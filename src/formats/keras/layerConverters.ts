@@ -105,6 +105,14 @@ function depthwiseFilter(layer: LayerBuilder): Constant {
   return imageFilter(layer, ["depthwise_kernel", "kernel"], 0);
 }
 
+/** How a convolution's filter [kH, kW, …] goes over x. */
+function windowOf(layer: LayerBuilder, x: string, { shape: [rows, columns] }: Constant) {
+  const strides = layer.pair("strides", [1, 1]);
+  const dilations = layer.pair("dilation_rate", [1, 1]);
+  const padding = paddingOf(layer, layer.shapeOf(x), [rows!, columns!], strides, dilations);
+  return { strides, dilations, padding };
+}
+
 function convolve(
   layer: LayerBuilder,
   x: string,
@@ -112,15 +120,10 @@ function convolve(
   groups: number,
   addend: Constant | undefined,
 ): string {
-  const strides = layer.pair("strides", [1, 1]);
-  const dilations = layer.pair("dilation_rate", [1, 1]);
-  const kernel: [number, number] = [filter.shape[0]!, filter.shape[1]!];
   return layer.add({
     op: "conv2d",
     inputs: [x, layer.constant("kernel", filter), ...addendOf(layer, addend)],
-    strides,
-    dilations,
-    padding: paddingOf(layer, layer.shapeOf(x), kernel, strides, dilations),
+    ...windowOf(layer, x, filter),
     groups,
   });
 }
@@ -132,16 +135,11 @@ function convolveDepthwise(
   addend: Constant | undefined,
   part?: string,
 ): string {
-  const strides = layer.pair("strides", [1, 1]);
-  const dilations = layer.pair("dilation_rate", [1, 1]);
-  const kernel: [number, number] = [filter.shape[0]!, filter.shape[1]!];
   return layer.add(
     {
       op: "depthwiseConv2d",
       inputs: [x, layer.constant("depthwise_kernel", filter), ...addendOf(layer, addend)],
-      strides,
-      dilations,
-      padding: paddingOf(layer, layer.shapeOf(x), kernel, strides, dilations),
+      ...windowOf(layer, x, filter),
     },
     part,
   );
